@@ -1,0 +1,24 @@
+"""Keras functional models for small sequence tasks, their loss and metric, and the presets of the zoo."""
+
+import keras
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"seqzoo needs Keras' TensorFlow backend, and Keras runs on {keras.backend.backend()!r}. "
+        "Set the environment variable KERAS_BACKEND=tensorflow, or leave it unset."
+    )
+
+from seqzoo.models.decoder import Decoder, PeekyDecoder
+from seqzoo.models.encoder import Encoder
+from seqzoo.models.losses import ExactMatch, SequenceCrossentropy
+from seqzoo.models.seq2seq import PeekySeq2Seq, Seq2Seq
+
+__all__ = [
+    "Decoder",
+    "Encoder",
+    "ExactMatch",
+    "PeekyDecoder",
+    "PeekySeq2Seq",
+    "Seq2Seq",
+    "SequenceCrossentropy",
+]

@@ -1,0 +1,81 @@
+"""The encoder: a source as the states that a decoder starts from."""
+
+import keras
+
+from seqzoo.models.recurrent import recurrent_layers
+
+
+@keras.saving.register_keras_serializable("seqzoo")
+class Encoder(keras.Model):
+    """Reads a source and gives the states that the decoder starts from.
+
+    `Encoder` of *Deep Learning from Scratch 2*, section 7.3.1, with any number of layers of any cell. Padding is read
+    like any other token.
+
+    Args:
+        vocabulary_size: int.
+        embedding_dim: int.
+        hidden_dim: int, units of each recurrent layer.
+        length: int, the sources' length, or `None` for any. `unroll` needs it.
+        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        num_layers: int.
+        dropout: float, rate of dropout on the embedded tokens and between layers.
+        pass_cell_state: bool. `False` hands over zeros in place of an LSTM's cell state, as the book does.
+        unroll: bool, see `Recurrent`.
+        dtype: dtype policy of all layers.
+
+    Call arguments:
+        source: int32, `[batch, length]`.
+
+    Returns:
+        A dictionary whose `states` is a list with one entry a layer, each a list of its states `[batch, hidden_dim]`:
+        hidden and cell state for an LSTM, else the hidden state.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        embedding_dim,
+        hidden_dim,
+        length=None,
+        cell="lstm",
+        num_layers=1,
+        dropout=0.0,
+        pass_cell_state=True,
+        unroll=False,
+        dtype=None,
+        **kwargs,
+    ):
+        # === Layers ===
+        self.embedding = keras.layers.Embedding(vocabulary_size, embedding_dim, dtype=dtype, name="embedding")
+        self.recurrent = recurrent_layers(cell, hidden_dim, num_layers, unroll, dtype)
+        self.dropouts = [keras.layers.Dropout(dropout, dtype=dtype, name=f"dropout_{i}") for i in range(num_layers)]
+
+        # === Functional Model ===
+        source = keras.Input((length,), dtype="int32", name="source")
+        x = self.embedding(source)
+        states = []
+        for layer, drop in zip(self.recurrent, self.dropouts, strict=True):
+            x, layer_states = layer(drop(x))
+            if not pass_cell_state:
+                layer_states[1:] = [keras.ops.zeros_like(state) for state in layer_states[1:]]
+            states.append(layer_states)
+        super().__init__(inputs=source, outputs={"states": states}, **kwargs)
+
+        # === Config ===
+        self._config = {
+            "vocabulary_size": vocabulary_size,
+            "embedding_dim": embedding_dim,
+            "hidden_dim": hidden_dim,
+            "length": length,
+            "cell": cell,
+            "num_layers": num_layers,
+            "dropout": dropout,
+            "pass_cell_state": pass_cell_state,
+            "unroll": unroll,
+            "dtype": dtype,
+        }
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**self._config, "name": self.name, "trainable": self.trainable}

@@ -1,0 +1,74 @@
+"""What is counted when an answer is compared: the loss and the metric."""
+
+import keras
+from keras import ops
+
+from seqzoo.pipelines.vocabulary import PADDING_ID
+
+
+def counted(answer):
+    """Which positions of an answer count: its tokens and its end, the first padding; bool `[batch, length]`."""
+    before = ops.equal(answer[:, :-1], PADDING_ID)
+    return ops.concatenate([ops.ones_like(answer[:, :1], dtype="bool"), ops.logical_not(before)], axis=1)
+
+
+@keras.saving.register_keras_serializable("seqzoo")
+class SequenceCrossentropy(keras.losses.Loss):
+    """Cross-entropy of an answer's tokens and its end, from logits.
+
+    The chapter's `TimeSoftmaxWithLoss`. The sum over counted positions is divided by batch × length, a number that
+    does not depend on the answers, so that the losses of a batch's parts add up to the batch's (which a mean over
+    counted tokens would not).
+
+    Args:
+        name: str.
+        reduction: see `keras.losses.Loss`; the default gives the quotient above.
+        dtype: dtype of the sum.
+
+    Call arguments:
+        y_true: integer ids, `[batch, length]`, padded with 0.
+        y_pred: logits, `[batch, length, vocabulary_size]`.
+    """
+
+    def __init__(self, name="sequence_crossentropy", reduction="sum_over_batch_size", dtype=None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        """Cross-entropy at each position in nats, `[batch, length]`; 0 where it does not count."""
+        losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        return losses * ops.cast(counted(y_true), losses.dtype)
+
+
+@keras.saving.register_keras_serializable("seqzoo")
+class ExactMatch(keras.metrics.MeanMetricWrapper):
+    """Share of answers of which every token and the end are right.
+
+    Computed from teacher-forced logits, it equals greedy decoding's exact match: up to the first wrong token both
+    read the same.
+
+    Args:
+        name: str.
+        dtype: dtype of the mean.
+    """
+
+    def __init__(self, name="exact_match", dtype=None):
+        super().__init__(exact_match, name=name, dtype=dtype)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {"name": self.name, "dtype": self.dtype}
+
+
+def exact_match(y_true, y_pred):
+    """Whether each answer is right as a whole.
+
+    Args:
+        y_true: integer ids, `[batch, length]`.
+        y_pred: logits, `[batch, length, vocabulary_size]`.
+
+    Returns:
+        float32 `[batch]`, 1 or 0.
+    """
+    y_true = ops.cast(y_true, "int32")
+    wrong = ops.not_equal(ops.argmax(y_pred, axis=-1), y_true)
+    return ops.cast(ops.logical_not(ops.any(ops.logical_and(wrong, counted(y_true)), axis=-1)), "float32")

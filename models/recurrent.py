@@ -1,0 +1,147 @@
+"""The recurrent layer that every model here is built from: a stock Keras one, run with fewer products."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple_rnn": keras.layers.SimpleRNN}
+
+# Unrolled graphs grow with the length; past this a loop compiles sooner and runs as fast.
+_LONGEST_UNROLL = 32
+
+
+@keras.saving.register_keras_serializable("seqzoo")
+class Recurrent(keras.layers.Layer):
+    """A stock Keras recurrent layer that can also read a context: one vector a row, the same at every step.
+
+    Without `unroll` it calls the stock layer (cuDNN on a GPU), the context repeated beside its inputs. With `unroll`
+    it computes the same from the same weights, but projects the inputs of all steps in one matrix product, the
+    context once, and skips the first step's product with a state of zeros.
+
+    Args:
+        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        units: int.
+        unroll: bool.
+        **kwargs: `name`, `dtype`.
+
+    Call arguments:
+        inputs: `[batch, length, dim]`.
+        states: list of `[batch, units]`, as many as `number_of_states(cell)`; `None` for zeros.
+        context: `[batch, context_dim]`, or `None`. In the kernel it stands before the inputs.
+
+    Returns:
+        `(outputs, states)`: `[batch, length, units]`, and the last states.
+
+    Raises:
+        ValueError: for an unknown cell, or units below 1.
+    """
+
+    def __init__(self, cell, units, unroll=False, **kwargs):
+        super().__init__(**kwargs)
+        if cell not in CELLS:
+            raise ValueError(f"cell must be one of {sorted(CELLS)}. Received: cell={cell!r}")
+        if units < 1:
+            raise ValueError(f"hidden_dim must be at least 1. Received: hidden_dim={units}")
+        self.cell = cell
+        self.units = units
+        self.unroll = unroll
+        self.rnn = CELLS[cell](units, return_sequences=True, return_state=True, dtype=self.dtype_policy, name=cell)
+        # An unrolled layer never calls cuDNN, which XLA cannot compile.
+        self.rnn.supports_jit = self.supports_jit = unroll or self.rnn.supports_jit
+
+    def build(self, inputs_shape, states_shape=None, context_shape=None):
+        """Makes the stock layer's weights."""
+        context_dim = context_shape[-1] if context_shape else 0
+        self.rnn.build((None, None, inputs_shape[-1] + context_dim))
+
+    def call(self, inputs, states=None, context=None):
+        """See the class."""
+        if not self.unroll:
+            if context is not None:
+                inputs = ops.concatenate([repeat(context, inputs), inputs], axis=-1)
+            outputs, *states = self.rnn(inputs, initial_state=states)
+            return outputs, states
+        projected = self.project(ops.transpose(inputs, (1, 0, 2)))
+        from_context = 0.0 if context is None else self.project_context(context)
+        outputs = []
+        for step_inputs in ops.unstack(projected, inputs.shape[1], axis=0):
+            output, states = self.step(step_inputs + from_context, states)
+            outputs.append(output)
+        return ops.stack(outputs, axis=1), states
+
+    def project(self, inputs):
+        """Inputs `[…, dim]` times their part of the kernel, plus the bias: `[…, gates × units]`."""
+        bias = self._weight("bias")
+        kernel = self._weight("kernel")
+        return ops.matmul(inputs, kernel[-inputs.shape[-1] :]) + (bias[0] if self.cell == "gru" else bias)
+
+    def project_context(self, context):
+        """A context `[batch, context_dim]` times its part of the kernel: `[batch, gates × units]`."""
+        return ops.matmul(context, self._weight("kernel")[: context.shape[-1]])
+
+    def step(self, projected, states):
+        """One step of the cell on projected inputs.
+
+        Args:
+            projected: `[batch, gates × units]`, the sum of `project` and `project_context`.
+            states: as in `call`.
+
+        Returns:
+            `(output, states)`: `[batch, units]`, and the new states.
+        """
+        h = None if states is None else states[0]
+        recurrent = 0.0 if h is None else ops.matmul(h, self._weight("recurrent_kernel"))
+        if self.cell == "lstm":
+            i, f, g, o = ops.split(projected + recurrent, 4, axis=-1)
+            c = ops.sigmoid(i) * ops.tanh(g)
+            if states is not None:
+                c += ops.sigmoid(f) * states[1]
+            h = ops.sigmoid(o) * ops.tanh(c)
+            return h, [h, c]
+        if self.cell == "gru":
+            recurrent += ops.broadcast_to(self._weight("bias")[1], ops.shape(projected))
+            z, r, g = ops.split(projected, 3, axis=-1)
+            recurrent_z, recurrent_r, recurrent_g = ops.split(recurrent, 3, axis=-1)
+            z = ops.sigmoid(z + recurrent_z)
+            new = (1.0 - z) * ops.tanh(g + ops.sigmoid(r + recurrent_r) * recurrent_g)
+            h = new if h is None else new + z * h
+            return h, [h]
+        h = ops.tanh(projected + recurrent)
+        return h, [h]
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "cell": self.cell, "units": self.units, "unroll": self.unroll}
+
+    def _weight(self, name):
+        return ops.cast(getattr(self.rnn.cell, name), self.compute_dtype)
+
+
+def recurrent_layers(cell, hidden_dim, num_layers, unroll, dtype):
+    """`num_layers` layers `Recurrent`; see there."""
+    if num_layers < 1:
+        raise ValueError(f"num_layers must be at least 1. Received: num_layers={num_layers}")
+    return [Recurrent(cell, hidden_dim, unroll, dtype=dtype, name=f"{cell}_{i}") for i in range(num_layers)]
+
+
+def number_of_states(cell):
+    """How many state tensors a layer carries: 2 for an LSTM (hidden and cell state), else 1 (hidden)."""
+    return 2 if cell == "lstm" else 1
+
+
+def repeat(context, inputs):
+    """A context `[batch, dim]` at every step of `inputs`: `[batch, length, dim]`."""
+    return ops.repeat(context[:, None], inputs.shape[1] or ops.shape(inputs)[1], axis=1)
+
+
+def unrolls(*lengths):
+    """Whether recurrent layers should be unrolled over sequences of these lengths on this machine.
+
+    On a CPU XLA makes short unrolled sequences fast; on a GPU unrolling would shut cuDNN out.
+    """
+    return all(length is not None and length <= _LONGEST_UNROLL for length in lengths) and not has_gpu()
+
+
+def has_gpu():
+    """Whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))

@@ -1,0 +1,190 @@
+"""Sequence to sequence: an encoder, a decoder and the preprocessor that belongs to them, strings to strings."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqzoo.models.decoder import Decoder, PeekyDecoder
+from seqzoo.models.encoder import Encoder
+from seqzoo.models.recurrent import unrolls
+from seqzoo.pipelines.pair_preprocessor import raise_first_error
+from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID
+
+
+@keras.saving.register_keras_serializable("seqzoo")
+class Seq2Seq(keras.Model):
+    """A recurrent encoder and decoder that learn to answer strings with strings.
+
+    `Seq2seq` of *Deep Learning from Scratch 2*, section 7.3.3 (Sutskever et al. 2014,
+    https://arxiv.org/abs/1409.3215). A functional Keras model on id batches for `fit` and `evaluate`, as
+    `PairPreprocessor.batches` makes them; `generate` takes and gives strings.
+
+    Args:
+        preprocessor: `PairPreprocessor`; it gives the vocabulary and the lengths, and is saved with the model.
+        embedding_dim: int.
+        hidden_dim: int, units of each recurrent layer.
+        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        num_layers: int, recurrent layers in the encoder and again in the decoder.
+        dropout: float in [0, 1), on embedded tokens and on the layers' outputs.
+        pass_cell_state: bool. Whether the decoder gets an LSTM's cell state beside its hidden state. The book hands
+            over the hidden state only.
+        unroll: bool, or `None` to unroll short sequences where there is no GPU.
+        dtype: dtype policy, such as `"mixed_float16"`; `None` for Keras' global one.
+
+    Call arguments:
+        inputs: dictionary of `source`, int32 `[batch, source_length]`, and `target`, int32 `[batch, target_length]`:
+            the start token and the answer but its last token (teacher forcing).
+
+    Returns:
+        float32 logits, `[batch, target_length, vocabulary_size]`.
+
+    Example:
+        >>> train, test = seqzoo.pipelines.load_addition(digits=3, split=["train", "test"])
+        >>> preprocessor = seqzoo.pipelines.PairPreprocessor.from_pairs(train)
+        >>> model = seqzoo.models.Seq2Seq(preprocessor, embedding_dim=16, hidden_dim=128)
+        >>> model.count_params()
+        150573
+    """
+
+    decoder_class = Decoder
+
+    def __init__(
+        self,
+        preprocessor,
+        embedding_dim=16,
+        hidden_dim=128,
+        cell="lstm",
+        num_layers=1,
+        dropout=0.0,
+        pass_cell_state=True,
+        unroll=None,
+        dtype=None,
+        **kwargs,
+    ):
+        source_length, target_length = preprocessor.source_length, preprocessor.target_length
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        shared = {
+            "vocabulary_size": preprocessor.vocabulary.size,
+            "embedding_dim": embedding_dim,
+            "hidden_dim": hidden_dim,
+            "cell": cell,
+            "num_layers": num_layers,
+            "dropout": dropout,
+            "unroll": unrolls(source_length, target_length) if unroll is None else unroll,
+            "dtype": policy.name,
+        }
+
+        # === Layers ===
+        self.encoder = Encoder(**shared, length=source_length, pass_cell_state=pass_cell_state, name="encoder")
+        self.decoder = self.decoder_class(**shared, length=target_length, name="decoder")
+
+        # === Functional Model ===
+        source = keras.Input((source_length,), dtype="int32", name="source")
+        target = keras.Input((target_length,), dtype="int32", name="target")
+        logits = self.decoder({"target": target, **self.encoder(source)})
+        super().__init__(inputs={"source": source, "target": target}, outputs=logits, **kwargs)
+
+        # === Config ===
+        self.preprocessor = preprocessor
+        self._config = {
+            "embedding_dim": embedding_dim,
+            "hidden_dim": hidden_dim,
+            "cell": cell,
+            "num_layers": num_layers,
+            "dropout": dropout,
+            "pass_cell_state": pass_cell_state,
+            "unroll": unroll,
+            "dtype": policy.name,
+        }
+
+    def generate(self, strings, batch_size=1024):
+        """Answers strings, greedily: the most probable token at each step.
+
+        Args:
+            strings: `str`, or a sequence or string tensor of them.
+            batch_size: int, how many are answered at a time.
+
+        Returns:
+            A list of `str`; one `str` for one.
+
+        Raises:
+            ValueError: naming the first string that is empty, too long, or has a token outside the vocabulary.
+        """
+        if isinstance(strings, str | bytes):
+            return self.generate([strings], batch_size)[0]
+        strings = np.asarray(list(strings), object)
+        answers = []
+        for start in range(0, len(strings), batch_size):
+            texts, _, errors = self.answer(tf.constant(strings[start : start + batch_size], tf.string))
+            raise_first_error(errors, first_row=start + 1)
+            answers += [text.decode() for text in texts.numpy().tolist()]
+        return answers
+
+    @property
+    def answer(self):
+        """`generate` as one compiled graph, for use in other graphs.
+
+        Maps string `[batch]` to `(answers, log_probabilities, errors)`: string `[batch]`, float32 `[batch]` in nats,
+        and string `[batch]`, `""` where the source is fine; else the answer is `""` and the log-probability 0.
+        """
+        if not hasattr(self, "_answer"):
+            self._answer = tf.function(self._answer_strings, input_signature=[tf.TensorSpec([None], tf.string)])
+        return self._answer
+
+    def decode_greedily(self, source):
+        """The most probable token at each step, until all rows of the batch have ended.
+
+        Args:
+            source: int32 `[batch, source_length]`, as `preprocessor.encode_sources` gives it.
+
+        Returns:
+            `(ids, log_probability)`: int32 `[batch, target_length]`, 0 from the answer's end on, and float32 `[batch]`,
+            the natural logarithm of the answer's probability, its end included.
+        """
+        states = self.decoder.initial_state(self.encoder(source, training=False)["states"])
+        batch = tf.shape(source)[0]
+        length = self.preprocessor.target_length
+
+        def unfinished(position, token, ended, states, ids, log_probability):
+            return (position < length) & ~tf.reduce_all(ended)
+
+        def step(position, token, ended, states, ids, log_probability):
+            logits, states = self.decoder.step(token, states)
+            token = tf.where(ended, PADDING_ID, tf.argmax(logits, axis=-1, output_type=tf.int32))
+            chosen = tf.reduce_max(tf.nn.log_softmax(logits), axis=-1)
+            log_probability += tf.where(ended, 0.0, chosen)
+            ids = ids.write(position, token)
+            return position + 1, token, ended | (token == PADDING_ID), states, ids, log_probability
+
+        ids = tf.TensorArray(tf.int32, size=length, element_shape=[None])
+        ids = ids.unstack(tf.fill([length, batch], PADDING_ID))
+        start = (0, tf.fill([batch], START_ID), tf.fill([batch], False), states, ids, tf.zeros([batch]))
+        *_, ids, log_probability = tf.while_loop(unfinished, step, start)
+        return tf.transpose(ids.stack()), log_probability
+
+    def _answer_strings(self, strings):
+        source, errors = self.preprocessor.encode_sources(strings)
+        ids, log_probability = self.decode_greedily(source)
+        fine = errors == ""
+        return tf.where(fine, self.preprocessor.decode(ids), ""), tf.where(fine, log_probability, 0.0), errors
+
+    def get_config(self):
+        """The constructor's arguments, the preprocessor serialised."""
+        preprocessor = keras.saving.serialize_keras_object(self.preprocessor)
+        return {"preprocessor": preprocessor, **self._config, "name": self.name, "trainable": self.trainable}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model that `get_config` described, with new weights."""
+        preprocessor = keras.saving.deserialize_keras_object(config["preprocessor"], custom_objects)
+        return cls(**{**config, "preprocessor": preprocessor})
+
+
+@keras.saving.register_keras_serializable("seqzoo")
+class PeekySeq2Seq(Seq2Seq):
+    """`Seq2Seq` with a `PeekyDecoder`: every step of the decoder sees the encoder's last hidden state.
+
+    `PeekySeq2seq` of *Deep Learning from Scratch 2*, section 7.4.2. Arguments and methods are `Seq2Seq`'s.
+    """
+
+    decoder_class = PeekyDecoder

@@ -1,0 +1,145 @@
+"""The chapter's task as a TFDS builder, `addition`: sums written as text, `57+5` and its answer `62`."""
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from seqzoo.pipelines.pairs import as_pairs
+
+_SEED = 7
+_SPLIT_SIZES = {2: (4_000, 500), 3: (45_000, 5_000), 4: (200_000, 20_000), 5: (500_000, 100_000)}
+DIGITS = tuple(_SPLIT_SIZES)
+
+
+class AdditionConfig(tfds.core.BuilderConfig):
+    """Sums of two numbers of up to `digits` digits."""
+
+    def __init__(self, digits):
+        super().__init__(name=f"digits_{digits}", description=f"Numbers of 1 to {digits} digits.")
+        self.digits = digits
+
+
+class Addition(tfds.core.GeneratorBasedBuilder):
+    """Sums of two non-negative whole numbers, made on the spot: nothing is downloaded.
+
+    The task of *Deep Learning from Scratch 2*, section 7.2.3. Configs `digits_2` to `digits_5`.
+
+    **How numbers are drawn.** The number of digits of each operand is drawn first, independently, a length being four
+    times as likely as the next shorter one; then the number, evenly among those of that length (0 has one digit). For
+    three digits: 1 with 4.8%, 2 with 19.0%, 3 with 76.2%. Short operands are thus more frequent than among all sums
+    (1%, 9%, 90%), so that their few cases are learnt too.
+
+    **No sum twice.** `a+b` and `b+a` count as one pair of operands; a pair that was drawn before is drawn again. The
+    order that is written is the one drawn. Pairs stand in the order of the draw, a stable sequence of random bits
+    (PCG64) that depends on the config alone; the first go to `train`, the next to `test`, so that `a+b` and `b+a`
+    never stand in two splits.
+
+    | config | train | test | pairs there are |
+    | --- | --- | --- | --- |
+    | `digits_2` | 4,000 | 500 | 5,050 |
+    | `digits_3` | 45,000 | 5,000 | 500,500 |
+    | `digits_4` | 200,000 | 20,000 | 50,005,000 |
+    | `digits_5` | 500,000 | 100,000 | 5,000,050,000 |
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First version."}
+    BUILDER_CONFIGS = [AdditionConfig(digits) for digits in DIGITS]
+
+    def _info(self):
+        text = tfds.features.Text()
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.__doc__,
+            features=tfds.features.FeaturesDict({"source": text, "target": text}),
+            supervised_keys=("source", "target"),
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager):
+        return {name: self._generate_examples(name) for name in ("train", "test")}
+
+    def _generate_examples(self, split):
+        for row, (source, target) in enumerate(addition_rows(self.builder_config.digits, split)):
+            yield row, {"source": source, "target": target}
+
+
+def load_addition(digits=3, split="train"):
+    """The rows of `tfds.load("addition/digits_…", as_supervised=True)`, straight from memory.
+
+    Args:
+        digits: int, 2 to 5.
+        split: `"train"` or `"test"`, TFDS' slices of them such as `"train[:90%]"`, or a list of these.
+
+    Returns:
+        `tf.data.Dataset` of `(source, target)` string scalars; a list of them for a list of splits.
+
+    Raises:
+        ValueError: for other digits, or a split that TFDS does not understand.
+    """
+    if not isinstance(split, str):
+        return [load_addition(digits, one) for one in split]
+    if digits not in DIGITS:
+        raise ValueError(f"digits must be one of {DIGITS}. Received: digits={digits!r}")
+    splits = {
+        name: tfds.core.SplitInfo(name=name, shard_lengths=[size], num_bytes=0, filename_template=None)
+        for name, size in zip(("train", "test"), _SPLIT_SIZES[digits], strict=True)
+    }
+    try:
+        instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(splits)
+    except (ValueError, AssertionError) as error:
+        raise ValueError(f"Unknown split {split!r}: use 'train', 'test' or a slice such as 'train[:90%]'") from error
+    rows = []
+    for part in instructions:
+        rows += addition_rows(digits, part.splitname)[part.from_ : part.to]
+    return as_pairs(rows)
+
+
+def addition_rows(digits, split):
+    """The `(source, target)` rows of one split, as a list of `str` pairs."""
+    train_size, test_size = _SPLIT_SIZES[digits]
+    first, last = {"train": (0, train_size), "test": (train_size, train_size + test_size)}[split]
+    operands = _draw_pairs(digits, train_size + test_size)[first:last]
+    return [(f"{a}+{b}", str(a + b)) for a, b in operands.tolist()]
+
+
+def with_commuted_sums(pairs):
+    """Each pair `a+b` followed by `b+a`, with the same target.
+
+    Addition commutes, so this doubles the training data without a new fact. A source without `+` is repeated as is.
+
+    Args:
+        pairs: what `as_pairs` takes.
+
+    Returns:
+        `tf.data.Dataset` of `(source, target)` string scalars, twice as many.
+    """
+
+    def both(sources, targets):
+        commuted = tf.strings.regex_replace(sources, r"^([^+]*)\+([^+]*)$", r"\2+\1")
+        rows = tf.reshape(tf.stack([sources, commuted], axis=1), [-1])
+        return rows, tf.repeat(targets, 2)
+
+    return as_pairs(pairs).batch(8192).map(both, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
+
+
+def _draw_pairs(digits, count):
+    """The first `count` different unordered pairs, int64 `[count, 2]`, in the order drawn."""
+    bits = np.random.PCG64(_SEED + digits)
+    drawn = np.empty((0, 2), "int64")
+    while True:
+        drawn = np.concatenate([drawn, np.stack([_draw_numbers(bits, digits, 2 * count) for _ in range(2)], axis=1)])
+        keys = drawn.min(axis=1) * 10**digits + drawn.max(axis=1)
+        first = np.sort(np.unique(keys, return_index=True)[1])
+        if len(first) >= count:
+            return drawn[first[:count]]
+
+
+def _draw_numbers(bits, digits, count):
+    """int64 `[count]`: numbers of 1 to `digits` digits. Raw bits only: NumPy keeps their stream for good."""
+    weights = 4 ** np.arange(digits, dtype="int64")
+    place = (bits.random_raw(count) % np.uint64(weights.sum())).astype("int64")
+    length = np.searchsorted(np.cumsum(weights), place, side="right")
+    low = np.where(length == 0, 0, 10**length)
+    high = 10 ** (length + 1)
+    return low + (bits.random_raw(count) % (high - low).astype("uint64")).astype("int64")

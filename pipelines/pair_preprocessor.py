@@ -1,0 +1,267 @@
+"""Everything between a (source, target) pair of strings and the ids that a seq2seq model reads."""
+
+import keras
+import tensorflow as tf
+
+from seqzoo.pipelines.pairs import as_pairs, decoded
+from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, decode_utf8, is_invalid
+
+_ENCODE_ROWS = 8192
+_SHOWN_CHARACTERS = 60
+
+
+@keras.saving.register_keras_serializable("seqzoo")
+class PairPreprocessor:
+    """Turns string pairs into padded id batches, and ids back into strings.
+
+    All methods but `from_pairs` are TensorFlow operations on whole batches: the same code runs eagerly, in `tf.data`
+    and inside an exported graph. A model keeps its preprocessor and saves it in `model.keras`.
+
+    Args:
+        vocabulary: `Vocabulary` of sources and targets alike.
+        source_length: int. Sources are padded to it; a longer one is an error.
+        target_length: int. Likewise for targets.
+        reverse: bool. Turns the padded source around, `57+5···` into `···5+75` (*Deep Learning from Scratch 2*,
+            section 7.3.1; Sutskever et al. 2014, https://arxiv.org/abs/1409.3215).
+
+    Raises:
+        ValueError: for a length below 1.
+
+    Example:
+        >>> preprocessor = PairPreprocessor(Vocabulary("0123456789+"), source_length=7, target_length=4, reverse=True)
+        >>> inputs, answer = preprocessor(["57+5"], ["62"])
+        >>> inputs["source"].numpy().tolist(), inputs["target"].numpy().tolist(), answer.numpy().tolist()
+        ([[0, 0, 0, 8, 2, 10, 8]], [[1, 9, 5, 0]], [[9, 5, 0, 0]])
+    """
+
+    def __init__(self, vocabulary, source_length, target_length, reverse=False):
+        if source_length < 1 or target_length < 1:
+            raise ValueError(
+                "source_length and target_length must be at least 1. "
+                f"Received: source_length={source_length}, target_length={target_length}"
+            )
+        self.vocabulary = vocabulary
+        self.source_length = int(source_length)
+        self.target_length = int(target_length)
+        self.reverse = bool(reverse)
+
+    @classmethod
+    def from_pairs(cls, pairs, reverse=False, split="characters", unknown=False):
+        """A preprocessor for `pairs`: their tokens, and the longest source and target as lengths.
+
+        Args:
+            pairs: what `as_pairs` takes: a `tf.data.Dataset` of (source, target) strings, or a sequence of pairs. It
+                is read once, in constant memory.
+            reverse: see the class.
+            split: see `Vocabulary`.
+            unknown: see `Vocabulary`.
+
+        Raises:
+            ValueError: without any pair, for an empty side or invalid UTF-8.
+        """
+        units = list if split == "characters" else str.split
+        tokens, source_length, target_length = set(), 0, 0
+        for row, (source, target) in enumerate(decoded(as_pairs(pairs)), 1):
+            source, target = units(source), units(target)
+            if not source or not target:
+                raise ValueError(f"Pair {row} has an empty {'target' if source else 'source'}.")
+            tokens.update(source, target)
+            source_length = max(source_length, len(source))
+            target_length = max(target_length, len(target))
+        if not tokens:
+            raise ValueError("There are no pairs. Received an empty dataset.")
+        return cls(Vocabulary(tokens, split, unknown), source_length, target_length, reverse)
+
+    def encode_sources(self, strings):
+        """Sources as the encoder reads them.
+
+        Args:
+            strings: string tensor, `[batch]`.
+
+        Returns:
+            `(ids, errors)`: int32 `[batch, source_length]`, padded and reversed; and string `[batch]`, `""` where the
+            source is fine, else what is wrong with it, as valid UTF-8. A wrong row never affects its neighbours.
+        """
+        ids, errors = self._encode(strings, self.source_length, "source")
+        return (ids[:, ::-1] if self.reverse else ids), errors
+
+    def encode_targets(self, strings):
+        """Targets as the answer to be learnt: `(ids, errors)` as in `encode_sources`, never reversed."""
+        return self._encode(strings, self.target_length, "target")
+
+    def pair_errors(self, sources, targets):
+        """What is wrong with each pair, string `[batch]`; `""` where nothing is."""
+        return self._encode_pairs(sources, targets)[2]
+
+    def decode(self, ids):
+        """Strings `[batch]` of answer ids `[batch, length]`; what follows an answer's end must be padding."""
+        return self.vocabulary.join(ids)
+
+    def __call__(self, sources, targets):
+        """One training batch.
+
+        Args:
+            sources: string tensor, `[batch]`.
+            targets: string tensor, `[batch]`.
+
+        Returns:
+            `({"source", "target"}, answer)`, all int32 `[batch, length]`. `target` is what the decoder reads: the start
+            token, then the answer but its last token (teacher forcing).
+
+        Raises:
+            ValueError: when called eagerly, for the first wrong row.
+            tf.errors.InvalidArgumentError: the same text from inside a graph.
+        """
+        return _with_teacher_forcing(*_checked(*self._encode_pairs(sources, targets)))
+
+    def batches(self, pairs, batch_size, shuffle_seed=None, drop_remainder=False, shuffle_buffer=2**20):
+        """Batches for `fit` and `evaluate`.
+
+        Up to `shuffle_buffer` pairs are encoded once, at the call, and kept in memory (so that a wrong row is reported
+        here); a larger dataset is streamed and shuffled within windows of that many pairs.
+
+        Args:
+            pairs: what `as_pairs` takes.
+            batch_size: int.
+            shuffle_seed: int, or `None` to keep the order. The order differs from epoch to epoch, and is the same
+                sequence of orders for the same seed.
+            drop_remainder: bool. Whether to drop a last batch that is not full. XLA compiles again for its shape.
+            shuffle_buffer: int. Number of pairs, rounded up to whole batches.
+
+        Returns:
+            `tf.data.Dataset` of `({"source", "target"}, answer)`; see `__call__`.
+
+        Raises:
+            ValueError: for the first wrong pair, for no pair, or fewer than one batch with `drop_remainder`.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
+        window_rows = -(-shuffle_buffer // batch_size) * batch_size
+        encoded = as_pairs(pairs).batch(_ENCODE_ROWS).map(self._encode_pairs, num_parallel_calls=tf.data.AUTOTUNE)
+        windows = encoded.rebatch(window_rows)
+        head = list(windows.take(2))
+        for window in head:
+            _checked(*window)
+        rows = len(head[0][0]) if head else 0
+        if rows < (batch_size if drop_remainder else 1):
+            raise ValueError(f"At least {batch_size if drop_remainder else 1} pairs are needed. Received: {rows}")
+        in_memory = len(head) == 1
+        if in_memory:
+            windows = tf.data.Dataset.from_tensors(head[0])
+
+        def window_batches(order_seed, number, window):
+            sources, answers = _checked(*window)
+            rows = tf.shape(answers, out_type=tf.int64)[0]
+            order = tf.range(rows)
+            if shuffle_seed is not None:
+                order = tf.random.experimental.stateless_shuffle(order, seed=[order_seed, number])
+            starts = tf.data.Dataset.range(0, rows - rows % batch_size if drop_remainder else rows, batch_size)
+
+            def batch(start):
+                at = order[start : start + batch_size]
+                return _with_teacher_forcing(tf.gather(sources, at), tf.gather(answers, at))
+
+            return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+
+        def epoch(order_seed):
+            return windows.enumerate().flat_map(lambda number, window: window_batches(order_seed, number, window))
+
+        # One new number each time the dataset is iterated, the same sequence of numbers for the same seed.
+        order_seeds = tf.data.Dataset.random(seed=shuffle_seed or 0, rerandomize_each_iteration=True).take(1)
+        dataset = order_seeds.flat_map(epoch)
+        if in_memory:
+            count = rows // batch_size if drop_remainder else -(-rows // batch_size)
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+        return dataset.prefetch(tf.data.AUTOTUNE)
+
+    def get_config(self):
+        """The constructor's arguments, the vocabulary serialised."""
+        return {
+            "vocabulary": keras.saving.serialize_keras_object(self.vocabulary),
+            "source_length": self.source_length,
+            "target_length": self.target_length,
+            "reverse": self.reverse,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """The preprocessor that `get_config` described."""
+        vocabulary = keras.saving.deserialize_keras_object(config["vocabulary"])
+        return cls(**{**config, "vocabulary": vocabulary})
+
+    def __eq__(self, other):
+        return isinstance(other, PairPreprocessor) and self.get_config() == other.get_config()
+
+    def __hash__(self):
+        return hash((self.vocabulary, self.source_length, self.target_length, self.reverse))
+
+    def _encode_pairs(self, sources, targets):
+        """(source ids, answer ids, errors) of a batch; an error is the source's, or else the target's."""
+        source_ids, source_errors = self.encode_sources(sources)
+        answer_ids, target_errors = self.encode_targets(targets)
+        return source_ids, answer_ids, tf.where(source_errors != "", source_errors, target_errors)
+
+    def _encode(self, strings, length, side):
+        strings = tf.convert_to_tensor(strings, tf.string)
+        tokens = self.vocabulary.tokenize(strings)
+        token_ids = self.vocabulary.token_ids(tokens)
+        lengths = token_ids.row_lengths()
+        code_points = tokens if self.vocabulary.split == "characters" else decode_utf8(strings)
+        invalid = is_invalid(code_points)
+        unknown = tf.reduce_any(token_ids < 0, axis=1)
+        wrong = invalid | unknown | (lengths == 0) | (lengths > length)
+
+        def messages():
+            text = tf.where(invalid, "", strings)
+            shown = tf.strings.substr(text, 0, _SHOWN_CHARACTERS, unit="UTF8_CHAR")
+            value = tf.strings.join([side, " '", shown, tf.where(shown == text, "'", "…'")])
+            unit = "character" if self.vocabulary.split == "characters" else "word"
+            count = tf.strings.as_string(lengths)
+            first = tf.ragged.boolean_mask(tokens, token_ids < 0)[:, :1]
+            if self.vocabulary.split == "characters":
+                first = tf.strings.unicode_encode(first, "UTF-8")
+            else:
+                first = tf.strings.reduce_join(first, axis=-1)
+            message = tf.where(
+                lengths > length,
+                tf.strings.join([value, " has ", count, f" {unit}s, the model takes at most {length}"]),
+                tf.strings.join([value, f" has the {unit} '", first, "', which is not in the vocabulary"]),
+            )
+            message = tf.where(lengths == 0, f"{side} is empty", message)
+            message = tf.where(invalid, tf.strings.join([f"{side} is not valid UTF-8: ", _escaped(strings)]), message)
+            return tf.where(wrong, message, "")
+
+        errors = tf.cond(tf.reduce_any(wrong), messages, lambda: tf.zeros_like(strings))
+        padded = token_ids.to_tensor(PADDING_ID, shape=[None, length])
+        return tf.where(wrong[:, None], PADDING_ID, padded), errors
+
+
+def raise_first_error(errors, first_row=1):
+    """Raises a `ValueError` that names the first row whose text in `errors`, string `[batch]`, is not `""`."""
+    for row, error in enumerate(errors.numpy(), first_row):
+        if error:
+            raise ValueError(f"row {row}: {error.decode()}")
+
+
+def _checked(source_ids, answer_ids, errors):
+    """The ids, where no row is wrong; else an error."""
+    if tf.executing_eagerly():
+        raise_first_error(errors)
+        return source_ids, answer_ids
+    wrong = tf.boolean_mask(errors, errors != "")
+    with tf.control_dependencies([tf.debugging.Assert(tf.size(wrong) == 0, [wrong[:1]])]):
+        return tf.identity(source_ids), tf.identity(answer_ids)
+
+
+def _with_teacher_forcing(sources, answers):
+    start = tf.fill([tf.shape(answers)[0], 1], START_ID)
+    return {"source": sources, "target": tf.concat([start, answers[:, :-1]], axis=1)}, answers
+
+
+def _escaped(strings):
+    """Strings with each byte that is not printable ASCII written as `\\xNN`, cut to a length that can be shown."""
+    texts = [chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in range(256)]
+    characters = tf.strings.bytes_split(tf.strings.substr(strings, 0, _SHOWN_CHARACTERS))
+    byte_values = tf.reshape(tf.io.decode_raw(characters.flat_values, tf.uint8, fixed_length=1), [-1])
+    escaped = tf.gather(tf.constant(texts), tf.cast(byte_values, tf.int32))
+    return tf.strings.reduce_join(characters.with_flat_values(escaped), axis=-1)

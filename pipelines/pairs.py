@@ -1,0 +1,171 @@
+"""(source, target) pairs of strings: any `tf.data` of them, files with a tab between the two, a held-out part."""
+
+import glob
+import os
+
+import tensorflow as tf
+
+_BLOCK_ROWS = 8192
+
+
+def as_pairs(pairs, source="source", target="target"):
+    """Any data set of string pairs as a `tf.data.Dataset` of `(source, target)` scalars.
+
+    Args:
+        pairs: a `tf.data.Dataset` whose elements are pairs of strings, or dictionaries with the keys `source` and
+            `target` (such as TFDS' `Translation` feature yields); or a sequence of `(str, str)`.
+        source: key of the source, where elements are dictionaries: a language code, say.
+        target: key of the target, likewise.
+
+    Raises:
+        ValueError: for elements of any other form.
+    """
+    if not isinstance(pairs, tf.data.Dataset):
+        rows = list(pairs)
+        if any(len(row) != 2 or not all(isinstance(side, str | bytes) for side in row) for row in rows):
+            raise ValueError(f"Pairs must be (source, target) strings. Received: {rows[:3]!r}…")
+        columns = [tf.constant([row[side] for row in rows], tf.string) for side in (0, 1)]
+        return tf.data.Dataset.from_tensor_slices(tuple(columns))
+    spec = pairs.element_spec
+    if isinstance(spec, dict) and source in spec and target in spec:
+        pairs = pairs.map(lambda row: (row[source], row[target]))
+        spec = pairs.element_spec
+    if not (
+        isinstance(spec, tuple)
+        and len(spec) == 2
+        and all(isinstance(side, tf.TensorSpec) and side.dtype == tf.string and side.shape == () for side in spec)
+    ):
+        raise ValueError(
+            f"Elements must be (source, target) string scalars, or dictionaries with {source!r} and {target!r}. "
+            f"Received: element_spec={spec}"
+        )
+    return pairs
+
+
+def decoded(pairs):
+    """The pairs of a `tf.data.Dataset`, one after the other as Python strings.
+
+    Raises:
+        ValueError: for a string that is not valid UTF-8.
+    """
+    row = 0
+    for sources, targets in pairs.batch(_BLOCK_ROWS).as_numpy_iterator():
+        for source, target in zip(sources, targets, strict=True):
+            row += 1
+            try:
+                yield source.decode(), target.decode()
+            except UnicodeDecodeError as error:
+                raise ValueError(f"Pair {row} is not valid UTF-8: {error.object!r}") from None
+
+
+def read_pairs(path, preprocessor=None):
+    """The pairs of a UTF-8 text file, `source<TAB>target` a line.
+
+    The file is read through once, to check it, and streamed from then on; it is never held in memory.
+
+    Args:
+        path: file name, or a glob of files, which are read in the order of their names.
+        preprocessor: `PairPreprocessor`, to check lengths and vocabulary against as well.
+
+    Returns:
+        `tf.data.Dataset` of `(source, target)` string scalars, in the order of the lines.
+
+    Raises:
+        ValueError: naming file, line and value, for the first line that is not UTF-8, has not exactly one tab, has an
+            empty side, or does not fit `preprocessor`; or for an empty file.
+        FileNotFoundError: where there is no such file.
+    """
+    paths = _matching_files(path)
+    for name in paths:
+        _check_file(name)
+    lines = tf.data.TextLineDataset(paths).batch(_BLOCK_ROWS)
+    pairs = lines.map(_split_lines, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
+    if preprocessor is not None:
+        for name in paths:
+            _check_fit(name, preprocessor)
+    return pairs
+
+
+def hold_out(pairs, seed=0, percent=10):
+    """Parts a data set of pairs into one to train on and one to validate on.
+
+    Which part a pair falls into depends on its source and the seed alone, so the same source never stands in both,
+    and nothing needs to be held in memory.
+
+    Args:
+        pairs: what `as_pairs` takes.
+        seed: int.
+        percent: int. About how much of the data to hold out.
+
+    Returns:
+        `(training, validation)`, two `tf.data.Dataset`s.
+    """
+    blocks = as_pairs(pairs).batch(_BLOCK_ROWS)
+
+    def part(held_out):
+        def select(sources, targets):
+            bucket = tf.strings.to_hash_bucket_strong(sources, 100, key=[seed, 0])
+            chosen = (bucket < percent) == held_out
+            return tf.boolean_mask(sources, chosen), tf.boolean_mask(targets, chosen)
+
+        return blocks.map(select, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
+
+    return part(held_out=False), part(held_out=True)
+
+
+def _matching_files(path):
+    path = os.fspath(path)
+    paths = [path] if os.path.exists(path) else sorted(glob.glob(path))
+    if not paths:
+        raise FileNotFoundError(f"There is no file {path}")
+    for name in paths:
+        if not os.path.isfile(name):
+            raise ValueError(f"{name} is not a file of pairs")
+    return paths
+
+
+def _check_file(path):
+    number = 0
+    with open(path, "rb") as lines:
+        for number, line in enumerate(lines, 1):
+            line = line.rstrip(b"\r\n")
+            source, tab, target = line.partition(b"\t")
+            if not source or not target or b"\t" in target:
+                problem = "has an empty side" if line.count(b"\t") == 1 else "must be source<TAB>target with one tab"
+            elif not line.isascii() and not _is_utf8(line):
+                problem = "is not valid UTF-8"
+            elif number == 1 and line.startswith(b"\xef\xbb\xbf"):
+                problem = "begins with a byte order mark, which would count as a character; save it without"
+            else:
+                continue
+            raise ValueError(f"{path}:{number}: the line {problem}: {_shown(line)}")
+    if number == 0:
+        raise ValueError(f"{path} is empty")
+
+
+def _check_fit(path, preprocessor):
+    number = 0
+    for lines in tf.data.TextLineDataset(path).batch(_BLOCK_ROWS):
+        sources, targets = _split_lines(lines)
+        errors = preprocessor.pair_errors(sources, targets).numpy()
+        for error in errors[errors != b""][:1]:
+            raise ValueError(f"{path}:{number + 1 + list(errors).index(error)}: {error.decode()}")
+        number += len(errors)
+
+
+def _split_lines(lines):
+    parts = tf.strings.split(lines, "\t", maxsplit=1).to_tensor("", shape=[None, 2])
+    return parts[:, 0], parts[:, 1]
+
+
+def _is_utf8(line):
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _shown(line):
+    text = line[:80].decode(errors="backslashreplace")
+    return repr(text) + ("…" if len(line) > 80 else "")
