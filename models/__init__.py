@@ -10,15 +10,23 @@ if keras.backend.backend() != "tensorflow":
 
 from seqzoo.models.decoder import Decoder, PeekyDecoder
 from seqzoo.models.encoder import Encoder
+from seqzoo.models.evaluation import evaluate
+from seqzoo.models.loading import load
 from seqzoo.models.losses import ExactMatch, SequenceCrossentropy
+from seqzoo.models.presets import PRESETS, Preset, preset
 from seqzoo.models.seq2seq import PeekySeq2Seq, Seq2Seq
 
 __all__ = [
+    "PRESETS",
     "Decoder",
     "Encoder",
     "ExactMatch",
     "PeekyDecoder",
     "PeekySeq2Seq",
+    "Preset",
     "Seq2Seq",
     "SequenceCrossentropy",
+    "evaluate",
+    "load",
+    "preset",
 ]

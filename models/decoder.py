@@ -95,7 +95,10 @@ class Decoder(keras.Model):
             each token's embedding times the first layer's kernel, `[vocabulary_size, gates × hidden_dim]`; and
             where there is a `context`, it and its product with each layer's kernel, `projected`.
         """
-        start = {"layers": states, "tokens": self.recurrent[0].project(self.embedding(keras.ops.arange(self.vocabulary_size)))}
+        start = {
+            "layers": states,
+            "tokens": self.recurrent[0].project(self.embedding(keras.ops.arange(self.vocabulary_size))),
+        }
         context = self.context(states)
         if context is not None:
             start["context"] = context

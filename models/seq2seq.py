@@ -1,7 +1,8 @@
 """Sequence to sequence: an encoder, a decoder and the preprocessor that belongs to them, strings to strings."""
 
+import itertools
+
 import keras
-import numpy as np
 import tensorflow as tf
 
 from seqzoo.models.decoder import Decoder, PeekyDecoder
@@ -111,14 +112,21 @@ class Seq2Seq(keras.Model):
             ValueError: naming the first string that is empty, too long, or has a token outside the vocabulary.
         """
         if isinstance(strings, str | bytes):
-            return self.generate([strings], batch_size)[0]
-        strings = np.asarray(list(strings), object)
-        answers = []
-        for start in range(0, len(strings), batch_size):
-            texts, _, errors = self.answer(tf.constant(strings[start : start + batch_size], tf.string))
-            raise_first_error(errors, first_row=start + 1)
-            answers += [text.decode() for text in texts.numpy().tolist()]
-        return answers
+            strings, *_ = self.generate([strings], batch_size)
+            return strings
+        if tf.is_tensor(strings):
+            strings = strings.numpy()
+        return list(self.generate_each(strings, batch_size))
+
+    def generate_each(self, strings, batch_size=1024):
+        """`generate` for any iterable of strings, however long: yields the answers batch by batch."""
+        strings = iter(strings)
+        row = 1
+        while batch := list(itertools.islice(strings, batch_size)):
+            texts, _, errors = self.answer(tf.constant(batch, tf.string))
+            raise_first_error(errors, first_row=row)
+            row += len(batch)
+            yield from (text.decode() for text in texts.numpy().tolist())
 
     @property
     def answer(self):
@@ -128,7 +136,8 @@ class Seq2Seq(keras.Model):
         and string `[batch]`, `""` where the source is fine; else the answer is `""` and the log-probability 0.
         """
         if not hasattr(self, "_answer"):
-            self._answer = tf.function(self._answer_strings, input_signature=[tf.TensorSpec([None], tf.string)])
+            signature = [tf.TensorSpec([None], tf.string)]
+            self._answer = tf.function(self._answer_strings, input_signature=signature, autograph=False)
         return self._answer
 
     def decode_greedily(self, source):

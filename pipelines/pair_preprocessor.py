@@ -259,7 +259,7 @@ def _with_teacher_forcing(sources, answers):
 
 
 def _escaped(strings):
-    """Strings with each byte that is not printable ASCII written as `\\xNN`, cut to a length that can be shown."""
+    r"""Strings with each byte that is not printable ASCII written as `\xNN`, cut to a length that can be shown."""
     texts = [chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in range(256)]
     characters = tf.strings.bytes_split(tf.strings.substr(strings, 0, _SHOWN_CHARACTERS))
     byte_values = tf.reshape(tf.io.decode_raw(characters.flat_values, tf.uint8, fixed_length=1), [-1])

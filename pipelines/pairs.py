@@ -129,7 +129,7 @@ def _check_file(path):
     with open(path, "rb") as lines:
         for number, line in enumerate(lines, 1):
             line = line.rstrip(b"\r\n")
-            source, tab, target = line.partition(b"\t")
+            source, _, target = line.partition(b"\t")
             if not source or not target or b"\t" in target:
                 problem = "has an empty side" if line.count(b"\t") == 1 else "must be source<TAB>target with one tab"
             elif not line.isascii() and not _is_utf8(line):

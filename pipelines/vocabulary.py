@@ -109,10 +109,7 @@ class Vocabulary:
         values = tokens.flat_values
         if not self.tokens:
             return tokens.with_flat_values(tf.fill(tf.shape(values), self.unknown_id))
-        if self.split == "characters":
-            keys = values
-        else:
-            keys = tf.strings.to_hash_bucket_fast(values, _HASH_BUCKETS)
+        keys = values if self.split == "characters" else tf.strings.to_hash_bucket_fast(values, _HASH_BUCKETS)
         place = tf.minimum(tf.searchsorted(self._keys, keys), len(self._keys) - 1)
         ids = tf.gather(self._key_ids, place)
         if self.split == "characters":

@@ -1,0 +1,46 @@
+"""Reading a saved model from a file that may be anything."""
+
+import pathlib
+import zipfile
+
+import keras
+
+from seqzoo.models.presets import PRESETS
+from seqzoo.models.seq2seq import Seq2Seq
+
+
+def load(path):
+    """The model in a `.keras` file, its preprocessor included.
+
+    The file is read in Keras' safe mode: it is data, nothing in it is executed.
+
+    Args:
+        path: file name.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: where it is no model of seqzoo, or damaged.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        if str(path) in PRESETS:
+            raise ValueError(f"The preset {path} has no trained model here. Train it: {PRESETS[str(path)].command}")
+        raise FileNotFoundError(f"There is no model file {path}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ValueError(f"{path} is not a whole .keras model file: {error}") from None
+    if damaged:
+        raise ValueError(f"{path} is damaged: its part {damaged} does not match its checksum")
+    try:
+        model = keras.saving.load_model(path.with_name(path.name), safe_mode=True)
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        raise ValueError(f"{path} cannot be loaded as a model: {_first_line(error)}") from error
+    if not isinstance(model, Seq2Seq):
+        raise ValueError(f"{path} holds a {type(model).__name__}, not a model of seqzoo")
+    return model
+
+
+def _first_line(error):
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

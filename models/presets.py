@@ -1,0 +1,137 @@
+"""The zoo's presets: for each task a model, the data and the recipe that trains it."""
+
+import dataclasses
+
+import keras
+
+from seqzoo.models import seq2seq
+from seqzoo.models.losses import ExactMatch, SequenceCrossentropy
+from seqzoo.models.recurrent import has_gpu
+from seqzoo.pipelines import PairPreprocessor, with_commuted_sums
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """A seq2seq model with its recipe, as data; `dataclasses.replace` gives a variant.
+
+    The default recipe is Adam with one epoch of linear warm-up and cosine decay to 0, gradients clipped at a global
+    norm of 5.
+
+    Attributes:
+        name: str, as the command line has it.
+        model: `"Seq2Seq"` or `"PeekySeq2Seq"`.
+        reverse: bool, see `PairPreprocessor`.
+        digits: int, the `addition` data set it is trained on by default; `None` where the user brings the data.
+        embedding_dim, hidden_dim, cell, num_layers, dropout, pass_cell_state: see `Seq2Seq`.
+        commute: bool, whether sums are also trained the other way round; see `with_commuted_sums`.
+        batch_size: int.
+        epochs: int.
+        learning_rate: float, its highest value.
+        decay: bool, whether the learning rate warms up and decays; else it is constant.
+        exact_match: float, the share of held-out answers that is right after training, as measured with `command`.
+        cpu_minutes: float, process CPU time of that training.
+    """
+
+    name: str
+    model: str
+    reverse: bool = False
+    digits: int | None = None
+    embedding_dim: int = 16
+    hidden_dim: int = 128
+    cell: str = "lstm"
+    num_layers: int = 1
+    dropout: float = 0.0
+    pass_cell_state: bool = True
+    commute: bool = False
+    batch_size: int = 128
+    epochs: int = 25
+    learning_rate: float = 4e-3
+    decay: bool = True
+    exact_match: float | None = None
+    cpu_minutes: float | None = None
+
+    @property
+    def command(self):
+        """The command that trains it."""
+        data = "" if self.digits else " --data FILE"
+        return f"seqzoo train {self.name} --output DIR{data}"
+
+    def preprocessor(self, pairs):
+        """A `PairPreprocessor` for these pairs, reversing or not as the preset has it."""
+        return PairPreprocessor.from_pairs(pairs, reverse=self.reverse)
+
+    def build(self, preprocessor):
+        """A new model, not compiled."""
+        return getattr(seq2seq, self.model)(
+            preprocessor,
+            embedding_dim=self.embedding_dim,
+            hidden_dim=self.hidden_dim,
+            cell=self.cell,
+            num_layers=self.num_layers,
+            dropout=self.dropout,
+            pass_cell_state=self.pass_cell_state,
+        )
+
+    def batches(self, preprocessor, pairs, seed=0, validation=None):
+        """Training batches of this recipe, `tf.data.Dataset`; sums that stand in `validation` are not added."""
+        if self.commute:
+            pairs = with_commuted_sums(pairs, except_for=validation)
+        return preprocessor.batches(pairs, self.batch_size, shuffle_seed=seed, drop_remainder=True)
+
+    def compile(self, model, steps_per_epoch):
+        """Compiles a model with this recipe.
+
+        On a CPU the steps run as one XLA program, 50 at a time: together about twice as fast as Keras' defaults.
+
+        Args:
+            model: `Seq2Seq`.
+            steps_per_epoch: int, batches an epoch, which the schedule of the learning rate needs.
+        """
+        learning_rate = self.learning_rate
+        if self.decay:
+            learning_rate = keras.optimizers.schedules.CosineDecay(
+                initial_learning_rate=0.0,
+                decay_steps=max(1, (self.epochs - 1) * steps_per_epoch),
+                warmup_target=self.learning_rate,
+                warmup_steps=steps_per_epoch,
+            )
+        model.compile(
+            optimizer=keras.optimizers.Adam(learning_rate, global_clipnorm=5.0),
+            loss=SequenceCrossentropy(),
+            metrics=[ExactMatch()],
+            jit_compile=not has_gpu(),
+            steps_per_execution=min(50, steps_per_epoch),
+        )
+
+    def with_book_recipe(self):
+        """This model trained as *Deep Learning from Scratch 2*, section 7.3.4, does.
+
+        A constant learning rate of 1e-3, 25 epochs, only the hidden state handed over.
+        """
+        return dataclasses.replace(
+            self, pass_cell_state=False, commute=False, batch_size=128, epochs=25, learning_rate=1e-3, decay=False
+        )
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset("addition_baseline", "Seq2Seq", digits=3, commute=True, epochs=40),
+        Preset("addition_reverse", "Seq2Seq", digits=3, reverse=True, commute=True),
+        Preset("addition_peeky", "PeekySeq2Seq", digits=3, commute=True),
+        Preset("addition_peeky_reverse", "PeekySeq2Seq", digits=3, reverse=True),
+        Preset("pairs_baseline", "Seq2Seq"),
+        Preset("pairs_peeky_reverse", "PeekySeq2Seq", reverse=True),
+    )
+}
+
+
+def preset(name):
+    """The preset of that name.
+
+    Raises:
+        ValueError: where there is none.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"There is no preset {name!r}. Choose one of: {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,191 @@
+"""A whole training run: data, model, fit, figures, and a folder with the results."""
+
+import csv
+import dataclasses
+import json
+import statistics
+import time
+
+import keras
+import matplotlib.figure
+import numpy as np
+
+from seqzoo.files import new_folder, replacing
+from seqzoo.models.evaluation import evaluate
+from seqzoo.pipelines import hold_out, load_addition, read_pairs
+
+_VALIDATION_BATCH = 1000
+
+
+def training_pairs(preset, data=None, validation_data=None, seed=0):
+    """The pairs to train on, those to validate on, and the preprocessor for them.
+
+    Args:
+        preset: `Preset`.
+        data: file of pairs (see `read_pairs`), or `None` for the preset's own data.
+        validation_data: likewise; `None` holds out a seeded tenth of `data`.
+        seed: int.
+
+    Returns:
+        `(training, validation, preprocessor)`. The preset's own data brings its `test` split to validate on. Vocabulary
+        and lengths are those of all of `data`.
+
+    Raises:
+        ValueError: for a wrong line, or no data.
+        FileNotFoundError: for a missing file.
+    """
+    if data is None:
+        if validation_data is not None:
+            raise ValueError("Validation data needs data to train on: give both, or neither")
+        if preset.digits is None:
+            raise ValueError(f"The preset {preset.name} has no data of its own: give a file of pairs, --data FILE")
+        training, validation = load_addition(preset.digits, ["train", "test"])
+        return training, validation, preset.preprocessor(training)
+    pairs = read_pairs(data)
+    preprocessor = preset.preprocessor(pairs)
+    if validation_data is not None:
+        return pairs, read_pairs(validation_data, preprocessor), preprocessor
+    training, validation = hold_out(pairs, seed)
+    for part, name in ((training, "train on"), (validation, "hold out")):
+        if not list(part.take(1)):
+            raise ValueError(f"{data} has too few different sources: no pair is left to {name}")
+    return training, validation, preprocessor
+
+
+def fit(preset, training, validation, preprocessor, seed=0, verbose="auto", callbacks=()):
+    """Builds the preset's model, compiles it with its recipe and trains it.
+
+    Returns:
+        `(model, history)`: the trained `Seq2Seq`, and Keras' `History`, whose `cpu` is a `CpuTimes`.
+    """
+    keras.utils.set_random_seed(seed)
+    batches = preset.batches(preprocessor, training, seed, validation)
+    model = preset.build(preprocessor)
+    preset.compile(model, steps_per_epoch=_length(batches))
+    cpu = CpuTimes()
+    history = model.fit(
+        batches,
+        validation_data=preprocessor.batches(validation, _VALIDATION_BATCH),
+        epochs=preset.epochs,
+        shuffle=False,  # The batches are shuffled already.
+        verbose=verbose,
+        callbacks=[cpu, *callbacks],
+    )
+    history.cpu = cpu
+    return model, history
+
+
+def train(preset, output, data=None, validation_data=None, seed=0, verbose="auto"):
+    """Trains a preset and writes the results to a folder.
+
+    Args:
+        preset: `Preset`.
+        output: folder, new or empty. Gets `model.keras`, `history.csv` (a line an epoch), `history.png` and
+            `metrics.json`; each is written whole or not at all.
+        data: see `training_pairs`.
+        validation_data: see `training_pairs`.
+        seed: int. The same seed gives the same weights on the same kind of machine.
+        verbose: see `keras.Model.fit`.
+
+    Returns:
+        `(model, metrics)`: the trained model, and the content of `metrics.json`.
+
+    Raises:
+        ValueError: for wrong data, or a folder that holds anything.
+        OSError: for a folder that cannot be written.
+    """
+    started = time.monotonic()
+    training, validation, preprocessor = training_pairs(preset, data, validation_data, seed)
+    output = new_folder(output)
+    model, history = fit(preset, training, validation, preprocessor, seed, verbose)
+    metrics = {
+        **evaluate(model, validation),
+        "loss": history.history["loss"][-1],
+        "val_loss": history.history["val_loss"][-1],
+        "parameters": model.count_params(),
+        "epochs": preset.epochs,
+        "seed": seed,
+        "data": str(data) if data else f"addition/digits_{preset.digits}",
+        "preset": {
+            key: value for key, value in dataclasses.asdict(preset).items() if key not in ("exact_match", "cpu_minutes")
+        },
+        "wall_seconds": time.monotonic() - started,
+        "cpu_seconds": history.cpu.seconds(),
+    }
+    with replacing(output / "model.keras") as path:
+        model.save(path)
+    write_table(output / "history.csv", [{"epoch": i, **logs} for i, logs in enumerate(_rows(history.history), 1)])
+    draw_curves(output / "history.png", {preset.name: history.history["val_exact_match"]})
+    with replacing(output / "metrics.json") as path, open(path, "w", encoding="utf-8") as file:
+        json.dump(metrics, file, indent=2, ensure_ascii=False)
+    return model, metrics
+
+
+def draw_curves(path, curves):
+    """Plots exact match against epochs as a PNG.
+
+    Args:
+        path: file name.
+        curves: dictionary from a curve's label to its values, one an epoch, in [0, 1].
+    """
+    figure = matplotlib.figure.Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for label, values in curves.items():
+        axes.plot(np.arange(1, len(values) + 1), 100 * np.asarray(values), marker=".", label=label)
+    axes.set(xlabel="epoch", ylabel="exact match on validation data (%)", ylim=(-2, 102))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150, metadata={"Software": None})
+
+
+def write_table(path, rows):
+    """Writes dictionaries with the same keys as a CSV file."""
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+class CpuTimes(keras.callbacks.Callback):
+    """Measures the process CPU time of training: before the first step, compiling, and each epoch's own."""
+
+    def on_train_begin(self, logs=None):
+        """Marks the end of the start."""
+        self.start = time.process_time()
+        self.epochs = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Marks the begin of an epoch."""
+        self.epoch_start = time.process_time()
+        self.epochs.append(0.0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Takes the time until the last batch; validation comes after it."""
+        self.epochs[-1] = time.process_time() - self.epoch_start
+
+    def seconds(self):
+        """CPU seconds: `start` (imports and data), `compile`, `epoch` (the median without the first), `total`.
+
+        With a single epoch compiling cannot be told apart: `compile` is `None`, and `epoch` includes it.
+        """
+        later = self.epochs[1:]
+        epoch = statistics.median(later or self.epochs)
+        return {
+            "start": self.start,
+            "compile": self.epochs[0] - epoch if later else None,
+            "epoch": epoch,
+            "total": time.process_time(),
+        }
+
+
+def _length(batches):
+    """Number of batches an epoch; counts those of a streamed data set."""
+    cardinality = int(batches.cardinality())
+    return cardinality if cardinality >= 0 else int(batches.reduce(np.int64(0), lambda count, _: count + 1))
+
+
+def _rows(history):
+    return [dict(zip(history, values, strict=True)) for values in zip(*history.values(), strict=True)]

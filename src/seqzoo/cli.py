@@ -1,0 +1,232 @@
+"""The command line: parses, calls, prints. Results go to standard output, progress to standard error."""
+
+import argparse
+import contextlib
+import dataclasses
+import itertools
+import json
+import os
+import pathlib
+import sys
+
+_DEMO_EPOCHS = 12
+_DEMO_SUMS = ["57+5", "628+521", "1+1", "999+999", "0+0", "10+990"]
+
+
+def main(arguments=None):
+    """Runs one command; returns the exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        options.run(options)
+    except (ValueError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            # The reader of our output has gone; nothing is left to say, also not at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _demo(options):
+    from seqzoo.models import PRESETS
+    from seqzoo.models.training import train
+
+    preset = dataclasses.replace(PRESETS["addition_peeky_reverse"], epochs=options.epochs)
+    output = options.output or _free_folder("seqzoo-demo")
+    print(f"Training {preset.name} for {preset.epochs} epochs on 45,000 sums …", file=sys.stderr)
+    with _progress_on_stderr() as verbose:
+        model, metrics = train(preset, output, verbose=verbose)
+    _print_metrics(metrics)
+    print(f"curve         {output}/history.png")
+    print(f"model         {output}/model.keras")
+    for source, answer in zip(_DEMO_SUMS, model.generate(_DEMO_SUMS), strict=True):
+        print(f"{source} = {answer}")
+
+
+def _presets(options):
+    from seqzoo.models import PRESETS
+
+    rows = [_preset_row(preset) for preset in PRESETS.values()]
+    if options.json:
+        print(json.dumps({"presets": rows}))
+        return
+    columns = ("name", "parameters", "data", "exact_match", "cpu_minutes", "epochs")
+    table = [columns, *[["–" if row[key] is None else str(row[key]) for key in columns] for row in rows]]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _preset_row(preset):
+    from seqzoo.pipelines import PairPreprocessor, Vocabulary
+
+    row = dataclasses.asdict(preset)
+    row["command"] = preset.command
+    row["data"] = f"addition/digits_{preset.digits}" if preset.digits else "--data"
+    row["parameters"] = None
+    if preset.digits:
+        sums = PairPreprocessor(Vocabulary("0123456789+"), 2 * preset.digits + 1, preset.digits + 1)
+        row["parameters"] = preset.build(sums).count_params()
+    return row
+
+
+def _train(options):
+    from seqzoo.models import preset
+    from seqzoo.models.training import train
+
+    fields = ("epochs", "batch_size", "hidden_dim", "embedding_dim", "cell", "reverse", "learning_rate")
+    given = {field: getattr(options, field) for field in fields if getattr(options, field) is not None}
+    recipe = dataclasses.replace(preset(options.preset), **given)
+    with _progress_on_stderr() as verbose:
+        _, metrics = train(recipe, options.output, options.data, options.validation_data, options.seed, verbose)
+    if options.json:
+        print(json.dumps(metrics, ensure_ascii=False))
+    else:
+        _print_metrics(metrics)
+        print(f"written to    {options.output}")
+
+
+def _evaluate(options):
+    from seqzoo.models import evaluate, load
+    from seqzoo.pipelines import load_addition, read_pairs
+
+    model = load(options.model)
+    pairs = read_pairs(options.data, model.preprocessor) if options.data else load_addition(3, "test")
+    metrics = evaluate(model, pairs)
+    if options.json:
+        print(json.dumps(metrics, ensure_ascii=False))
+    else:
+        _print_metrics(metrics)
+
+
+def _generate(options):
+    from seqzoo.models import load
+
+    model = load(options.model)
+    sources = options.source or (line.rstrip(b"\r\n") for line in sys.stdin.buffer)
+    for answer in model.generate_each(sources):
+        print(answer)
+
+
+def _figure(options):
+    from seqzoo.models.figure import figure
+
+    with _progress_on_stderr() as verbose:
+        curves = figure(
+            options.output, options.recipe, options.data, options.validation_data, options.epochs, options.seed, verbose
+        )
+    for variant, values in curves.items():
+        print(f"{variant:16s} {values[-1]:7.2%} after {len(values)} epochs")
+    print(f"written to {options.output}")
+
+
+def _print_metrics(metrics):
+    print(f"exact match   {metrics['exact_match']:.2%} of {metrics['rows']:,} answers")
+    print(f"characters    {metrics['character_accuracy']:.3%}")
+    if "cpu_seconds" in metrics:
+        print(f"parameters    {metrics['parameters']:,}")
+        print(f"CPU time      {metrics['cpu_seconds']['total']:.0f} s, wall time {metrics['wall_seconds']:.0f} s")
+    for example in metrics["examples"]:
+        note = "" if example["answer"] == example["target"] else f"  (right: {example['target']})"
+        print(f"  {example['source']} → {example['answer']}{note}")
+
+
+@contextlib.contextmanager
+def _progress_on_stderr():
+    """Sends Keras' progress to standard error; gives `fit`'s `verbose`: a bar on a terminal, else a line an epoch."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield 1 if sys.stderr.isatty() else 2
+
+
+def _free_folder(name):
+    return next(
+        path for path in (name, *(f"{name}-{i}" for i in itertools.count(2))) if not pathlib.Path(path).exists()
+    )
+
+
+def _one_line(error):
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}"
+    return " ".join(str(error).split())
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def _parser():
+    parser = _Parser(prog="seqzoo", description="Small character-level sequence models: train, ask and ship them.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, run, text):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    demo = command("demo", _demo, "learn to add: data, training, accuracy, plot, answers; under two minutes")
+    demo.add_argument("--output", metavar="DIR", help="a new or empty folder (default: seqzoo-demo, or the next free)")
+    demo.add_argument("--epochs", type=_positive, default=_DEMO_EPOCHS, metavar="N")
+
+    presets = command("presets", _presets, "list the zoo")
+    presets.add_argument("--json", action="store_true", help="print one JSON object")
+
+    train = command("train", _train, "train a preset's recipe on its own data, or on yours")
+    train.add_argument("preset", metavar="PRESET")
+    _add_run_options(train)
+    train.add_argument("--batch-size", type=_positive, metavar="N")
+    train.add_argument("--hidden-dim", type=_positive, metavar="N")
+    train.add_argument("--embedding-dim", type=_positive, metavar="N")
+    train.add_argument("--cell", choices=["lstm", "gru", "simple_rnn"])
+    train.add_argument("--reverse", action=argparse.BooleanOptionalAction, help="turn sources around")
+    train.add_argument("--learning-rate", type=_positive_float, metavar="X")
+    train.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
+
+    evaluate = command("evaluate", _evaluate, "score a model on pairs")
+    evaluate.add_argument("model", metavar="MODEL", help="a .keras file")
+    evaluate.add_argument("--data", metavar="FILE", help="source<TAB>target lines (default: the test sums)")
+    evaluate.add_argument("--json", action="store_true", help="print one JSON object")
+
+    generate = command("generate", _generate, "answer sources, one answer a line")
+    generate.add_argument("model", metavar="MODEL", help="a .keras file")
+    generate.add_argument("source", metavar="SOURCE", nargs="*", help="without any, lines are read from standard input")
+
+    figure = command("figure", _figure, "draw the chapter's accuracy curves")
+    figure.add_argument("--recipe", choices=["book", "zoo"], default="book")
+    _add_run_options(figure)
+    return parser
+
+
+def _add_run_options(parser):
+    parser.add_argument("--output", metavar="DIR", required=True, help="a new or empty folder for the results")
+    parser.add_argument("--data", metavar="FILE", help="source<TAB>target lines, UTF-8")
+    parser.add_argument("--validation-data", metavar="FILE", help="likewise (default: a tenth of --data is held out)")
+    parser.add_argument("--epochs", type=_positive, metavar="N")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="N")
+
+
+def _positive(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)
+
+
+def _positive_float(text):
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return number
+
+
+def _seed(text):
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {2**32 - 1}, not {text!r}")
+    return int(text)

@@ -1,0 +1,47 @@
+"""Files that are either whole or not there."""
+
+import contextlib
+import os
+import pathlib
+import tempfile
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Gives a temporary path beside `path` to write to, and renames it to `path` when the block ends well.
+
+    A block that raises leaves `path` as it was, and nothing beside it.
+    """
+    path = pathlib.Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def new_folder(path):
+    """Makes the folder `path` for one run's results.
+
+    Raises:
+        ValueError: where it already holds anything, or is a file.
+        OSError: where it cannot be made.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file; --output must name a new or empty folder")
+    if path.is_dir() and any(path.iterdir()):
+        raise ValueError(f"{path} already holds another run; choose a new or empty folder")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

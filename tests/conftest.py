@@ -1,0 +1,43 @@
+"""What several test files share: a small task, and a model that has learnt it."""
+
+import itertools
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import pytest
+
+from seqzoo import models, pipelines
+
+# Strings of one to three letters, to be written in capitals and backwards.
+PAIRS = [
+    (source, source[::-1].upper())
+    for length in (1, 2, 3)
+    for source in map("".join, itertools.product("abcd", repeat=length))
+]
+
+
+@pytest.fixture(scope="session")
+def pairs():
+    """The small task: (source, target) strings."""
+    return PAIRS
+
+
+@pytest.fixture
+def pair_file(tmp_path):
+    """A file of the small task's pairs."""
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"{source}\t{target}\n" for source, target in PAIRS), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained():
+    """A peeky, reversing model that answers the small task without an error."""
+    keras.utils.set_random_seed(0)
+    preprocessor = pipelines.PairPreprocessor.from_pairs(PAIRS, reverse=True)
+    model = models.PeekySeq2Seq(preprocessor, embedding_dim=8, hidden_dim=32)
+    model.compile(keras.optimizers.Adam(0.02), models.SequenceCrossentropy(), jit_compile=False)
+    model.fit(preprocessor.batches(PAIRS, 28, shuffle_seed=0), epochs=60, shuffle=False, verbose=0)
+    return model

@@ -1,0 +1,196 @@
+"""The seq2seq models: sizes, teacher forcing against stepping, answers, saving, mixed precision."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from seqzoo.models import ExactMatch, PeekySeq2Seq, Seq2Seq, SequenceCrossentropy, load
+from seqzoo.pipelines import PADDING_ID, START_ID, PairPreprocessor, Vocabulary
+
+
+@pytest.fixture(scope="module")
+def sums():
+    return PairPreprocessor(Vocabulary("0123456789+"), source_length=7, target_length=4, reverse=True)
+
+
+def ids(shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 13, shape).astype("int32")
+
+
+@pytest.mark.parametrize(("model", "parameters"), [(Seq2Seq, 150_573), (PeekySeq2Seq, 217_773)])
+def test_parameters_are_the_books(sums, model, parameters):
+    assert model(sums, embedding_dim=16, hidden_dim=128).count_params() == parameters
+
+
+@pytest.mark.parametrize("model", [Seq2Seq, PeekySeq2Seq])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn"])
+@pytest.mark.parametrize("unroll", [True, False])
+def test_stepping_gives_the_logits_of_teacher_forcing(sums, model, cell, unroll):
+    keras.utils.set_random_seed(1)
+    seq2seq = model(sums, embedding_dim=5, hidden_dim=9, cell=cell, num_layers=2, dropout=0.3, unroll=unroll)
+    source, target = ids((6, 7)), ids((6, 4), seed=1)
+    at_once = seq2seq({"source": source, "target": target})
+    states = seq2seq.decoder.initial_state(seq2seq.encoder(source)["states"])
+    for position in range(4):
+        logits, states = seq2seq.decoder.step(target[:, position], states)
+        np.testing.assert_allclose(logits, at_once[:, position], rtol=1e-5, atol=1e-5)
+
+
+def test_decoder_gets_zeros_in_place_of_the_cell_state_if_told_so(sums):
+    source = ids((3, 7))
+    (h, c), (h2, c2) = Seq2Seq(sums, hidden_dim=9, num_layers=2, pass_cell_state=False).encoder(source)["states"]
+    assert np.abs(c).max() == np.abs(c2).max() == 0
+    assert np.abs(h).min() > 0
+    assert np.abs(h2).min() > 0
+    ((_, passed),) = Seq2Seq(sums, hidden_dim=9).encoder(source)["states"]
+    assert np.abs(passed).min() > 0
+
+
+@pytest.mark.parametrize(("model", "reads_source"), [(Seq2Seq, False), (PeekySeq2Seq, True)], ids=["baseline", "peeky"])
+def test_only_the_peeky_decoder_sees_the_source_past_its_states(sums, model, reads_source):
+    decoder = model(sums, hidden_dim=9).decoder
+    start = decoder.initial_state([[tf.ones([1, 9]), tf.ones([1, 9])]])
+    forgotten = {**start, "layers": [[tf.zeros([1, 9]), tf.zeros([1, 9])]]}
+    other = decoder.initial_state([[tf.zeros([1, 9]), tf.zeros([1, 9])]])
+    same = np.allclose(decoder.step(tf.constant([1]), forgotten)[0], decoder.step(tf.constant([1]), other)[0])
+    assert same is not reads_source
+
+
+def test_generate_answers_what_was_learnt(trained, pairs):
+    assert trained.generate([source for source, _ in pairs]) == [target for _, target in pairs]
+
+
+def test_generate_takes_one_string_a_tensor_a_generator_and_nothing(trained):
+    assert trained.generate("abc") == "CBA"
+    assert trained.generate(tf.constant(["ab", "c"])) == ["BA", "C"]
+    assert list(trained.generate_each((text for text in ["ab", "c", "d"]), batch_size=2)) == ["BA", "C", "D"]
+    assert trained.generate([]) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("", "row 3: source is empty"),
+        ("abcd", "row 3: source 'abcd' has 4 characters, the model takes at most 3"),
+        ("abé", "row 3: source 'abé' has the character 'é', which is not in the vocabulary"),
+        (b"a\xff", r"row 3: source is not valid UTF-8: a\xff"),
+    ],
+)
+def test_generate_names_the_wrong_string(trained, wrong, message):
+    with pytest.raises(ValueError, match="row 3") as error:
+        trained.generate(["a", "b", wrong, "c"], batch_size=2)
+    assert str(error.value) == message
+
+
+def test_a_wrong_row_leaves_its_neighbours_answers_alone(trained):
+    answers, log_probabilities, errors = trained.answer(tf.constant(["abc", "x", "", "ca"]))
+    assert answers.numpy().tolist() == [b"CBA", b"", b"", b"AC"]
+    assert (errors.numpy() == b"").tolist() == [True, False, False, True]
+    assert (log_probabilities.numpy() == 0).tolist() == [False, True, True, False]
+
+
+def test_log_probability_is_the_teacher_forced_one(trained):
+    source, _ = trained.preprocessor.encode_sources(["abc", "d"])
+    answer, log_probability = trained.decode_greedily(source)
+    target = tf.concat([[[START_ID]] * 2, answer[:, :-1]], axis=1)
+    log_probabilities = tf.nn.log_softmax(trained({"source": source, "target": target}))
+    expected = tf.gather(log_probabilities, answer, batch_dims=2).numpy()
+    expected[1, 2:] = 0  # "D" and its end
+    np.testing.assert_allclose(log_probability, expected.sum(axis=1), rtol=1e-4, atol=1e-5)
+
+
+def test_answers_end_at_the_first_padding():
+    keras.utils.set_random_seed(3)
+    sums = PairPreprocessor(Vocabulary("0123456789+"), 7, 12)
+    answers, _ = Seq2Seq(sums, hidden_dim=8).decode_greedily(ids((200, 7)))
+    ended = np.cumsum(answers.numpy() == PADDING_ID, axis=1) > 0
+    assert (answers.numpy()[ended] == PADDING_ID).all()
+
+
+def test_exact_match_of_teacher_forcing_equals_that_of_greedy_decoding(pairs):
+    """On a half-trained model, whose answers are right and wrong."""
+    keras.utils.set_random_seed(0)
+    preprocessor = PairPreprocessor.from_pairs(pairs)
+    model = Seq2Seq(preprocessor, hidden_dim=24)
+    model.compile(keras.optimizers.Adam(0.01), SequenceCrossentropy(), metrics=[ExactMatch()], jit_compile=False)
+    model.fit(preprocessor.batches(pairs, 28, shuffle_seed=0), epochs=20, verbose=0, shuffle=False)
+    teacher_forced = model.evaluate(preprocessor.batches(pairs, 32), verbose=0, return_dict=True)["exact_match"]
+    answers = model.generate([source for source, _ in pairs])
+    greedy = np.mean([answer == target for answer, (_, target) in zip(answers, pairs, strict=True)])
+    assert 0 < greedy < 1
+    assert teacher_forced == pytest.approx(greedy)
+
+
+def test_saved_model_answers_after_loading_with_its_preprocessor_and_training_state(trained, tmp_path, pairs):
+    trained.save(tmp_path / "model.keras")
+    model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert model.preprocessor == trained.preprocessor
+    assert model.generate(["abc", "dd"]) == ["CBA", "DD"]
+    assert type(model) is PeekySeq2Seq
+    assert int(model.optimizer.iterations) == int(trained.optimizer.iterations)
+    model.fit(model.preprocessor.batches(pairs, 28), epochs=1, verbose=0, shuffle=False)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn"])
+def test_every_option_survives_saving(sums, cell, tmp_path):
+    model = Seq2Seq(sums, 4, 6, cell=cell, num_layers=2, dropout=0.1, pass_cell_state=False, unroll=False)
+    model.save(tmp_path / "model.keras")
+    again = load(tmp_path / "model.keras")
+    assert again.get_config() == model.get_config()
+    inputs = {"source": ids((3, 7)), "target": ids((3, 4))}
+    np.testing.assert_array_equal(model(inputs), again(inputs))
+
+
+def test_clone_has_the_same_architecture(sums):
+    model = PeekySeq2Seq(sums, 4, 6)
+    assert keras.models.clone_model(model).count_params() == model.count_params()
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_trains_saves_and_answers(policy, tmp_path, pairs):
+    keras.utils.set_random_seed(0)
+    preprocessor = PairPreprocessor.from_pairs(pairs)
+    model = PeekySeq2Seq(preprocessor, 8, 16, dtype=policy)
+    model.compile(keras.optimizers.Adam(0.01), SequenceCrossentropy(), jit_compile=False)
+    losses = model.fit(preprocessor.batches(pairs, 28), epochs=8, verbose=0, shuffle=False).history["loss"]
+    assert losses[-1] < 0.8 * losses[0]
+    model.save(tmp_path / "model.keras")
+    again = load(tmp_path / "model.keras")
+    assert again.encoder.embedding.dtype_policy.name == policy
+    assert again.generate(["abc"]) == model.generate(["abc"])
+
+
+def test_fit_takes_numpy_arrays_callbacks_and_tensorboard(tmp_path, pairs):
+    preprocessor = PairPreprocessor.from_pairs(pairs)
+    inputs, answer = preprocessor(*zip(*pairs, strict=True))
+    model = Seq2Seq(preprocessor, 4, 8)
+    model.compile("adam", SequenceCrossentropy(), metrics=[ExactMatch()], jit_compile=False)
+    callbacks = [
+        keras.callbacks.TensorBoard(tmp_path / "logs"),
+        keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="val_exact_match", mode="max"),
+        keras.callbacks.EarlyStopping("val_loss"),
+    ]
+    arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
+    history = model.fit(arrays, answer.numpy(), validation_split=0.2, epochs=2, verbose=0, callbacks=callbacks)
+    assert {"loss", "exact_match", "val_loss", "val_exact_match"} <= set(history.history)
+    assert list((tmp_path / "logs").rglob("events.out.tfevents*"))
+    assert load(tmp_path / "best.keras").count_params() == model.count_params()
+
+
+def test_keras_tuner_searches_over_the_model(tmp_path, pairs):
+    import keras_tuner
+
+    preprocessor = PairPreprocessor.from_pairs(pairs)
+
+    def build(hp):
+        model = Seq2Seq(preprocessor, 4, hidden_dim=hp.Choice("hidden_dim", [4, 8]))
+        model.compile("adam", SequenceCrossentropy(), metrics=[ExactMatch()], jit_compile=False)
+        return model
+
+    objective = keras_tuner.Objective("val_exact_match", "max")
+    tuner = keras_tuner.GridSearch(build, objective, directory=tmp_path, project_name="search")
+    batches = preprocessor.batches(pairs, 28)
+    tuner.search(batches, validation_data=batches, epochs=1, verbose=0, shuffle=False)
+    sizes = [trial.hyperparameters["hidden_dim"] for trial in tuner.oracle.trials.values()]
+    assert sorted(sizes) == [4, 8]

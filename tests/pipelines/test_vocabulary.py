@@ -1,0 +1,199 @@
+"""Vocabulary: which id each token has, and that strings survive the way to ids and back."""
+
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqzoo.pipelines import PADDING_ID, START_ID, Vocabulary
+
+DIGITS = "0123456789+"
+CORPUS = "you say goodbye and I say hello ."
+valid_characters = st.characters(exclude_categories=["Cs"], exclude_characters="\uffff")
+
+
+def texts(strings):
+    return [string.decode() for string in strings.numpy()]
+
+
+def round_trip(vocabulary, strings):
+    return texts(vocabulary.join(vocabulary.lookup(strings).to_tensor()))
+
+
+def test_ids_are_padding_start_then_sorted_characters():
+    vocabulary = Vocabulary(DIGITS)
+    assert (PADDING_ID, START_ID) == (0, 1)
+    assert vocabulary.size == 13
+    assert vocabulary.tokens == sorted(DIGITS)
+    assert vocabulary.lookup(["+0123456789"]).to_list() == [list(range(2, 13))]
+    assert vocabulary.lookup(["57+5"]).to_list() == [[8, 10, 2, 8]]
+
+
+def test_order_and_duplicates_of_tokens_do_not_matter():
+    assert Vocabulary("9+8+0") == Vocabulary(["0", "8", "9", "+", "+"])
+
+
+def test_characters_sort_by_code_point_beyond_ascii():
+    assert Vocabulary("👍한é+").lookup(["+é한👍"]).to_list() == [[2, 3, 4, 5]]
+
+
+def test_ids_are_int32():
+    assert Vocabulary(DIGITS).lookup(["1"]).dtype == tf.int32
+
+
+def test_unlisted_token_is_minus_one_without_an_unknown_token():
+    vocabulary = Vocabulary("ab")
+    assert vocabulary.unknown_id == -1
+    assert vocabulary.lookup(["axb", "\x00", "€"]).to_list() == [[2, -1, 3], [-1], [-1]]
+
+
+def test_unknown_token_has_the_first_id_after_start():
+    vocabulary = Vocabulary("ab", unknown=True)
+    assert vocabulary.unknown_id == 2
+    assert vocabulary.size == 5
+    assert vocabulary.lookup(["axb"]).to_list() == [[3, 2, 4]]
+
+
+def test_unknown_character_is_shown_as_the_replacement_character():
+    assert round_trip(Vocabulary("ab", unknown=True), ["axb"]) == ["a\ufffdb"]
+
+
+def test_unknown_word_is_shown_as_unk():
+    assert round_trip(Vocabulary(["a", "b"], "whitespace", unknown=True), ["a x b"]) == ["a <unk> b"]
+
+
+@pytest.mark.parametrize(("unknown", "expected"), [(False, -1), (True, 2)])
+@pytest.mark.parametrize("split", ["characters", "whitespace"])
+def test_every_token_of_an_empty_vocabulary_is_unlisted(split, unknown, expected):
+    assert Vocabulary([], split, unknown).lookup(["a", ""]).to_list() == [[expected], []]
+
+
+def test_empty_string_has_no_ids():
+    assert Vocabulary(DIGITS).lookup(["", "1"]).to_list() == [[], [4]]
+
+
+def test_words_of_the_corpus():
+    vocabulary = Vocabulary.from_strings([CORPUS], split="whitespace")
+    assert vocabulary.tokens == [".", "I", "and", "goodbye", "hello", "say", "you"]
+    assert vocabulary.lookup([CORPUS]).to_list() == [[8, 7, 5, 4, 3, 7, 6, 2]]
+    assert round_trip(vocabulary, [CORPUS]) == [CORPUS]
+
+
+def test_any_run_of_white_space_separates_words():
+    vocabulary = Vocabulary(["a", "b"], split="whitespace")
+    assert vocabulary.lookup(["  a \t\n b "]).to_list() == [[2, 3]]
+    assert round_trip(vocabulary, ["  a \t\n b "]) == ["a b"]
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\u3000", "\u2028", "\x1c", "\x85"], ids=ascii)
+def test_words_collected_from_a_string_are_found_in_it(space):
+    text = f"a{space}b c"
+    assert -1 not in Vocabulary.from_strings([text], split="whitespace").lookup([text]).to_list()[0]
+
+
+def test_from_strings_collects_characters():
+    assert Vocabulary.from_strings(["57+5", "62"]) == Vocabulary("+2567")
+
+
+def test_join_leaves_out_padding_and_start():
+    assert texts(Vocabulary("ab").join([[START_ID, 2, 3, PADDING_ID, PADDING_ID]])) == ["ab"]
+    words = Vocabulary(["a", "b"], split="whitespace")
+    assert texts(words.join(tf.constant([[START_ID, 2, 3, PADDING_ID], [0, 0, 0, 0]]))) == ["a b", ""]
+
+
+def test_a_token_is_not_mistaken_for_a_longer_one_with_the_same_start():
+    vocabulary = Vocabulary(["you", "your"], split="whitespace")
+    assert vocabulary.lookup(["you your yo yours"]).to_list() == [[2, 3, -1, -1]]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.text(valid_characters), min_size=1, max_size=5))
+def test_any_unicode_text_round_trips(strings):
+    assert round_trip(Vocabulary.from_strings(strings), strings) == strings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "안녕하세요",
+        "👍🏽👩‍👩‍👧",
+        "e\u0301\u0323",
+        "a\x00b\x00",
+        "\ufeffa",
+        "\ufffd",
+        "\ufffe\U0010ffff",
+        "\r\n",
+        "한\u0000👍",
+    ],
+    ids=ascii,
+)
+def test_unusual_text_round_trips(text):
+    assert round_trip(Vocabulary(text), [text, text[::-1]]) == [text, text[::-1]]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.text(valid_characters).filter(lambda word: word.split() == [word]), min_size=1, max_size=5))
+def test_any_words_round_trip(words):
+    text = " ".join(words)
+    assert round_trip(Vocabulary(words, split="whitespace"), [text]) == [text]
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "strings"),
+    [
+        (Vocabulary(DIGITS), ["57+5", "", "1x2"]),
+        (Vocabulary("a\x00한👍", unknown=True), ["a\x00한👍", "b\x00", "👍한"]),
+        (Vocabulary.from_strings([CORPUS], "whitespace", unknown=True), [CORPUS, "you hello", "and x ."]),
+    ],
+    ids=["digits", "unicode", "words"],
+)
+def test_graph_equals_eager(vocabulary, strings):
+    def ids_of(strings):
+        return vocabulary.lookup(strings).to_tensor(PADDING_ID)
+
+    ids = ids_of(strings)
+    assert tf.function(ids_of)(tf.constant(strings)).numpy().tolist() == ids.numpy().tolist()
+    listed = tf.maximum(ids, 0)
+    assert texts(tf.function(vocabulary.join)(listed)) == texts(vocabulary.join(listed))
+
+
+@pytest.mark.parametrize(
+    "vocabulary",
+    [Vocabulary("한a+👍\x00"), Vocabulary("ab", unknown=True), Vocabulary(["a", "한글"], "whitespace"), Vocabulary([])],
+    ids=["characters", "unknown", "words", "empty"],
+)
+def test_config_round_trip(vocabulary):
+    copy = Vocabulary.from_config(vocabulary.get_config())
+    assert copy == vocabulary
+    assert hash(copy) == hash(vocabulary)
+    assert copy.get_config() == {
+        "tokens": vocabulary.tokens,
+        "split": vocabulary.split,
+        "unknown": vocabulary.unknown,
+    }
+
+
+@pytest.mark.parametrize(
+    "other",
+    [Vocabulary("abc"), Vocabulary("ab", unknown=True), Vocabulary("ab", split="whitespace"), "ab", None],
+    ids=["tokens", "unknown", "split", "str", "none"],
+)
+def test_vocabularies_that_differ_are_not_equal(other):
+    assert Vocabulary("ab") != other
+
+
+@pytest.mark.parametrize("token", ["ab", "", "\ud800", "\uffff", "e\u0301"], ids=ascii)
+def test_bad_character_is_refused(token):
+    with pytest.raises(ValueError, match="one Unicode character"):
+        Vocabulary(["a", token])
+
+
+@pytest.mark.parametrize("token", ["", " ", "a b", "a\tb", "a\n", " a"], ids=ascii)
+def test_bad_word_is_refused(token):
+    with pytest.raises(ValueError, match="one word without white space"):
+        Vocabulary(["a", token], split="whitespace")
+
+
+def test_unknown_split_is_refused():
+    with pytest.raises(ValueError, match="split='words'"):
+        Vocabulary("ab", split="words")

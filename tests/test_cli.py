@@ -1,0 +1,270 @@
+"""The command line, run as users run it: results on standard output, one clear line for each mistake."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+from seqzoo import cli, models
+
+
+@pytest.fixture
+def run(capfdbinary):
+    """Runs a command in this process; gives (exit status, standard output, standard error)."""
+
+    def run(*arguments):
+        capfdbinary.readouterr()
+        try:
+            status = cli.main([str(argument) for argument in arguments])
+        except SystemExit as exit_:
+            status = exit_.code
+        output, errors = capfdbinary.readouterr()
+        return status, output.decode(), errors.decode()
+
+    return run
+
+
+@pytest.fixture
+def model_file(trained, tmp_path):
+    path = tmp_path / "model.keras"
+    trained.save(path)
+    return path
+
+
+def command(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "seqzoo", *map(str, arguments)], capture_output=True, check=False, **options
+    )
+
+
+def train_briefly(run, pair_file, output, *options):
+    return run(
+        "train", "pairs_peeky_reverse", "--data", pair_file, "--output", output, "--epochs", 2, "--batch-size", 16,
+        "--hidden-dim", 8, "--embedding-dim", 4, "--cell", "gru", *options,
+    )  # fmt: skip
+
+
+def test_help_names_every_command_and_loads_no_tensorflow():
+    result = command("--help", env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"})
+    assert result.returncode == 0
+    assert all(
+        name in result.stdout.decode() for name in ("demo", "presets", "train", "evaluate", "generate", "figure")
+    )
+    loaded = result.stderr.decode()
+    assert "argparse" in loaded
+    assert not any(name in loaded for name in ("tensorflow", "keras", "numpy", "matplotlib"))
+
+
+def test_train_writes_a_run_that_evaluate_and_generate_can_use(run, pair_file, tmp_path):
+    status, output, _ = train_briefly(run, pair_file, tmp_path / "run", "--json")
+    assert status == 0
+    metrics = json.loads(output)
+    assert metrics == json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["epochs"] == 2
+    assert metrics["preset"]["cell"] == "gru"
+    assert 0 < metrics["rows"] < 84
+    assert metrics["cpu_seconds"]["total"] > 0
+    assert sorted(os.listdir(tmp_path / "run")) == ["history.csv", "history.png", "metrics.json", "model.keras"]
+    with open(tmp_path / "run/history.csv") as file:
+        epochs = list(csv.DictReader(file))
+    assert [row["epoch"] for row in epochs] == ["1", "2"]
+    assert float(epochs[-1]["val_exact_match"]) == pytest.approx(metrics["exact_match"])
+    assert (tmp_path / "run/history.png").read_bytes().startswith(b"\x89PNG")
+
+    status, output, _ = run("evaluate", tmp_path / "run/model.keras", "--data", pair_file, "--json")
+    assert status == 0
+    assert json.loads(output)["rows"] == 84
+    status, output, _ = run("generate", tmp_path / "run/model.keras", "abc", "d")
+    assert status == 0
+    assert output.count("\n") == 2
+
+
+def test_same_seed_gives_the_same_history_and_weights_byte_for_byte(pair_file, tmp_path):
+    def trained_in_a_new_process(name, seed):
+        result = command(
+            "train", "pairs_peeky_reverse", "--data", pair_file, "--output", tmp_path / name, "--epochs", 2,
+            "--batch-size", 16, "--hidden-dim", 8, "--seed", seed,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr.decode()
+        with zipfile.ZipFile(tmp_path / name / "model.keras") as archive:
+            return (tmp_path / name / "history.csv").read_bytes(), archive.read("model.weights.h5")
+
+    first = trained_in_a_new_process("a", 5)
+    assert trained_in_a_new_process("b", 5) == first
+    other = trained_in_a_new_process("c", 6)
+    assert other[0] != first[0]
+    assert other[1] != first[1]
+
+
+def test_evaluate_prints_figures_and_wrong_answers(run, model_file, tmp_path):
+    data = tmp_path / "data.tsv"
+    data.write_text("abc\tCBA\nab\tAB\n")
+    status, output, _ = run("evaluate", model_file, "--data", data)
+    assert status == 0
+    assert "exact match   50.00% of 2 answers" in output
+    assert "characters    66.667%" in output  # C, B, A of three, and of A, B and the end only the end
+    assert "ab → BA  (right: AB)" in output
+
+
+def test_generate_reads_standard_input_line_by_line(model_file):
+    result = command("generate", model_file, input=b"abc\nd\r\nba\n")
+    assert result.stdout == b"CBA\nD\nAB\n"
+    result = command("generate", model_file, input=b"abc\nx\n")
+    assert result.returncode == 2
+    assert result.stderr.decode().splitlines()[-1] == (
+        "error: row 2: source 'x' has the character 'x', which is not in the vocabulary"
+    )
+
+
+def test_presets_lists_parameters_as_text_and_json(run):
+    status, output, _ = run("presets")
+    assert status == 0
+    assert "addition_peeky_reverse  217773" in output
+    _, output, _ = run("presets", "--json")
+    assert [row["name"] for row in json.loads(output)["presets"]] == list(models.PRESETS)
+
+
+def test_figure_draws_three_curves(run, tmp_path):
+    data = tmp_path / "sums.tsv"
+    data.write_text("".join(f"{a}+{b}\t{a + b}\n" for a in range(20) for b in range(a, 20)))
+    status, output, _ = run("figure", "--output", tmp_path / "figure", "--data", data, "--epochs", 1)
+    assert status == 0
+    assert "Reverse + Peeky" in output
+    with open(tmp_path / "figure/curves.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["variant"], row["epoch"]) for row in rows] == [
+        ("baseline", "1"),
+        ("Reverse", "1"),
+        ("Reverse + Peeky", "1"),
+    ]
+    assert all(0 <= float(row["exact_match"]) <= 1 for row in rows)
+    assert (tmp_path / "figure/curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"a\tA\nb B\n", ":2: the line must be source<TAB>target with one tab: 'b B'"),
+        (b"a\tA\nb\tB\tB\n", ":2: the line must be source<TAB>target with one tab"),
+        (b"a\tA\n\tB\n", ":2: the line has an empty side"),
+        (b"a\tA\nb\t\n", ":2: the line has an empty side"),
+        (b"a\tA\nb\xff\tB\n", ":2: the line is not valid UTF-8: 'b\\\\xff\\tB'"),
+        (b"", " is empty"),
+    ],
+)
+def test_wrong_data_is_one_error_line_and_leaves_nothing(run, tmp_path, content, problem):
+    data = tmp_path / "data.tsv"
+    data.write_bytes(content)
+    status, output, errors = run("train", "pairs_baseline", "--data", data, "--output", tmp_path / "run")
+    assert status == 2
+    assert output == ""
+    assert errors.splitlines()[-1].startswith(f"error: {data}{problem}")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("abcd\tA", "source 'abcd' has 4 characters, the model takes at most 3"),
+        ("a\tABCD", "target 'ABCD' has 4 characters, the model takes at most 3"),
+        ("aé\tA", "source 'aé' has the character 'é', which is not in the vocabulary"),
+    ],
+)
+def test_validation_data_that_does_not_fit_is_named_with_file_and_line(run, pair_file, tmp_path, line, problem):
+    data = tmp_path / "validation.tsv"
+    data.write_text(f"a\tA\n{line}\n", encoding="utf-8")
+    status, _, errors = train_briefly(run, pair_file, tmp_path / "run", "--validation-data", data)
+    assert status == 2
+    assert errors.splitlines()[-1] == f"error: {data}:2: {problem}"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_with_another_run_is_left_alone(run, pair_file, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/notes.txt").write_text("mine")
+    status, _, errors = train_briefly(run, pair_file, tmp_path / "run")
+    assert status == 2
+    assert errors == f"error: {tmp_path}/run already holds another run; choose a new or empty folder\n"
+    assert os.listdir(tmp_path / "run") == ["notes.txt"]
+
+
+def damaged_models(model_file, folder):
+    whole = model_file.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 255
+    for name, content in {"text": b"hello", "empty": b"", "cut": whole[:-2000], "flipped": bytes(flipped)}.items():
+        path = folder / f"{name}.keras"
+        path.write_bytes(content)
+        yield path
+    path = folder / "other.zip.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "no model")
+    yield path
+
+
+def test_files_that_are_no_whole_model_are_one_error_line(run, model_file, tmp_path):
+    for path in damaged_models(model_file, tmp_path):
+        status, output, errors = run("generate", path, "abc")
+        assert (status, output) == (2, ""), path
+        assert errors.startswith(f"error: {path} "), path
+        assert errors.count("\n") == 1, errors
+
+
+def test_a_foreign_keras_model_is_refused(run, tmp_path):
+    import keras
+
+    path = tmp_path / "foreign.keras"
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(path)
+    status, _, errors = run("generate", path, "abc")
+    assert status == 2
+    assert errors == f"error: {path} holds a Sequential, not a model of seqzoo\n"
+
+
+def test_weights_of_another_size_are_an_error(run, model_file, tmp_path):
+    broken = tmp_path / "broken.keras"
+    with zipfile.ZipFile(model_file) as old, zipfile.ZipFile(broken, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+        names = old.namelist()
+    assert "model.weights.h5" in names
+    with zipfile.ZipFile(model_file) as old, zipfile.ZipFile(broken, "w") as new:
+        new.writestr("metadata.json", old.read("metadata.json"))
+        new.writestr("config.json", old.read("config.json"))
+        weights = tmp_path / "weights.h5"
+        with h5py.File(weights, "w") as file:
+            file["x"] = np.zeros(3)
+        new.write(weights, "model.weights.h5")
+    status, _, errors = run("generate", broken, "abc")
+    assert status == 2
+    assert errors.startswith(f"error: {broken} cannot be loaded as a model")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "nothing", "--output", "x"], "There is no preset 'nothing'. Choose one of: addition_baseline"),
+        (["train", "pairs_baseline", "--output", "x"], "The preset pairs_baseline has no data of its own"),
+        (["train", "pairs_baseline", "--data", "missing.tsv", "--output", "x"], "There is no file missing.tsv"),
+        (["train", "addition_baseline", "--epochs", "0", "--output", "x"], "argument --epochs: must be a whole number"),
+        (["train", "addition_baseline", "--seed", "-1", "--output", "x"], "argument --seed"),
+        (["train", "addition_baseline", "--cell", "rnn", "--output", "x"], "argument --cell: invalid choice: 'rnn'"),
+        (["generate", "missing.keras", "57+5"], "There is no model file missing.keras"),
+        (["generate", "pairs_baseline", "57+5"], "The preset pairs_baseline has no trained model here. Train it"),
+        (["evaluate", "missing.keras"], "There is no model file missing.keras"),
+        (["fly"], "argument COMMAND: invalid choice: 'fly'"),
+    ],
+)
+def test_mistakes_are_one_error_line_with_status_2(run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    status, output, errors = run(*arguments)
+    assert status == 2
+    assert output == ""
+    assert errors.splitlines()[-1].startswith(f"error: {message}")
+    assert "Traceback" not in errors
+    assert os.listdir(tmp_path) == []
