@@ -95,7 +95,7 @@ class Recurrent(keras.layers.Layer):
             i, f, g, o = ops.split(projected + recurrent, 4, axis=-1)
             c = ops.sigmoid(i) * ops.tanh(g)
             if states is not None:
-                c += ops.sigmoid(f) * states[1]
+                c += kept(states[1], f)
             h = ops.sigmoid(o) * ops.tanh(c)
             return h, [h, c]
         if self.cell == "gru":
@@ -115,6 +115,23 @@ class Recurrent(keras.layers.Layer):
 
     def _weight(self, name):
         return ops.cast(getattr(self.rnn.cell, name), self.compute_dtype)
+
+
+@tf.custom_gradient
+def kept(state, gate):
+    """`state * sigmoid(gate)`, its gradient written so that XLA computes it once a step.
+
+    The gradient of a state flows back through all steps by elementwise products alone, and XLA would fuse the whole
+    chain of later steps, again and again, into whatever reads a link of it: time that grows with the length squared.
+    XLA never repeats a division, so the chain is made of divisions.
+    """
+    share = ops.sigmoid(gate)
+    new = state * share
+
+    def gradient(upstream):
+        return upstream / (1.0 + ops.exp(-gate)), upstream * new * (1.0 - share)
+
+    return new, gradient
 
 
 def recurrent_layers(cell, hidden_dim, num_layers, unroll, dtype):

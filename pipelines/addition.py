@@ -47,6 +47,8 @@ class Addition(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: typing.ClassVar = {"1.0.0": "First version."}
+    # Where TFDS looks for a builder's own files; its guess goes wrong when a subpackage is mapped in.
+    pkg_dir_path = tfds.core.Path(__file__).parent
     BUILDER_CONFIGS: typing.ClassVar = [AdditionConfig(digits) for digits in DIGITS]
 
     def _info(self):

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from seqzoo.pipelines.pairs import as_pairs, decoded
-from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, decode_utf8, is_invalid
+from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, decode_utf8, is_invalid, split_tokens
 
 _ENCODE_ROWS = 8192
 _SHOWN_CHARACTERS = 60
@@ -59,10 +59,9 @@ class PairPreprocessor:
         Raises:
             ValueError: without any pair, for an empty side or invalid UTF-8.
         """
-        units = list if split == "characters" else str.split
         tokens, source_length, target_length = set(), 0, 0
         for row, (source, target) in enumerate(decoded(as_pairs(pairs)), 1):
-            source, target = units(source), units(target)
+            source, target = split_tokens(source, split), split_tokens(target, split)
             if not source or not target:
                 raise ValueError(f"Pair {row} has an empty {'target' if source else 'source'}.")
             tokens.update(source, target)
@@ -110,7 +109,7 @@ class PairPreprocessor:
 
         Raises:
             ValueError: when called eagerly, for the first wrong row.
-            tf.errors.InvalidArgumentError: the same text from inside a graph.
+            tf.errors.InvalidArgumentError: inside a graph, with the same words.
         """
         return _with_teacher_forcing(*_checked(*self._encode_pairs(sources, targets)))
 
@@ -132,16 +131,20 @@ class PairPreprocessor:
             `tf.data.Dataset` of `({"source", "target"}, answer)`; see `__call__`.
 
         Raises:
-            ValueError: for the first wrong pair, for no pair, or fewer than one batch with `drop_remainder`.
+            ValueError: for the first wrong pair, for no pair, or fewer than one batch with `drop_remainder`. A wrong
+                pair far down in a streamed data set is a `tf.errors.InvalidArgumentError` when it is reached.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
+        if batch_size < 1 or shuffle_buffer < 1:
+            raise ValueError(
+                "batch_size and shuffle_buffer must be at least 1. "
+                f"Received: batch_size={batch_size}, shuffle_buffer={shuffle_buffer}"
+            )
         window_rows = -(-shuffle_buffer // batch_size) * batch_size
         encoded = as_pairs(pairs).batch(_ENCODE_ROWS).map(self._encode_pairs, num_parallel_calls=tf.data.AUTOTUNE)
         windows = encoded.rebatch(window_rows)
         head = list(windows.take(2))
-        for window in head:
-            _checked(*window)
+        for number, window in enumerate(head):
+            _checked(*window, first_row=1 + number * window_rows)
         rows = len(head[0][0]) if head else 0
         if rows < (batch_size if drop_remainder else 1):
             raise ValueError(f"At least {batch_size if drop_remainder else 1} pairs are needed. Received: {rows}")
@@ -149,26 +152,7 @@ class PairPreprocessor:
         if in_memory:
             windows = tf.data.Dataset.from_tensors(head[0])
 
-        def window_batches(order_seed, number, window):
-            sources, answers = _checked(*window)
-            rows = tf.shape(answers, out_type=tf.int64)[0]
-            order = tf.range(rows)
-            if shuffle_seed is not None:
-                order = tf.random.experimental.stateless_shuffle(order, seed=[order_seed, number])
-            starts = tf.data.Dataset.range(0, rows - rows % batch_size if drop_remainder else rows, batch_size)
-
-            def batch(start):
-                at = order[start : start + batch_size]
-                return _with_teacher_forcing(tf.gather(sources, at), tf.gather(answers, at))
-
-            return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
-
-        def epoch(order_seed):
-            return windows.enumerate().flat_map(lambda number, window: window_batches(order_seed, number, window))
-
-        # One new number each time the dataset is iterated, the same sequence of numbers for the same seed.
-        order_seeds = tf.data.Dataset.random(seed=shuffle_seed or 0, rerandomize_each_iteration=True).take(1)
-        dataset = order_seeds.flat_map(epoch)
+        dataset = _epochs(windows, batch_size, shuffle_seed, drop_remainder)
         if in_memory:
             count = rows // batch_size if drop_remainder else -(-rows // batch_size)
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
@@ -243,14 +227,42 @@ def raise_first_error(errors, first_row=1):
             raise ValueError(f"row {row}: {error.decode()}")
 
 
-def _checked(source_ids, answer_ids, errors):
+def _checked(source_ids, answer_ids, errors, first_row=1):
     """The ids, where no row is wrong; else an error."""
     if tf.executing_eagerly():
-        raise_first_error(errors)
+        raise_first_error(errors, first_row)
         return source_ids, answer_ids
     wrong = tf.boolean_mask(errors, errors != "")
     with tf.control_dependencies([tf.debugging.Assert(tf.size(wrong) == 0, [wrong[:1]])]):
         return tf.identity(source_ids), tf.identity(answer_ids)
+
+
+def _epochs(windows, batch_size, shuffle_seed, drop_remainder):
+    """Batches of windows of rows, in another order each time the result is iterated.
+
+    The orders follow from `shuffle_seed` and the number of the iteration alone, not from TensorFlow's global seed.
+    """
+    iteration = tf.Variable(-1, dtype=tf.int64, trainable=False)
+
+    def window_batches(epoch, number, window):
+        sources, answers = _checked(*window)
+        rows = tf.shape(answers, out_type=tf.int64)[0]
+        order = tf.range(rows)
+        if shuffle_seed is not None:
+            seed = tf.random.experimental.stateless_fold_in([shuffle_seed, number], epoch)
+            order = tf.random.experimental.stateless_shuffle(order, seed=seed)
+        starts = tf.data.Dataset.range(0, rows - rows % batch_size if drop_remainder else rows, batch_size)
+
+        def batch(start):
+            at = order[start : start + batch_size]
+            return _with_teacher_forcing(tf.gather(sources, at), tf.gather(answers, at))
+
+        return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+
+    epoch = tf.data.Dataset.from_tensors(0).map(lambda _: iteration.assign_add(1))
+    return epoch.flat_map(
+        lambda epoch: windows.enumerate().flat_map(lambda number, window: window_batches(epoch, number, window))
+    )
 
 
 def _with_teacher_forcing(sources, answers):

@@ -3,6 +3,7 @@
 import glob
 import os
 
+import numpy as np
 import tensorflow as tf
 
 _BLOCK_ROWS = 8192
@@ -22,8 +23,12 @@ def as_pairs(pairs, source="source", target="target"):
     """
     if not isinstance(pairs, tf.data.Dataset):
         rows = list(pairs)
-        if any(len(row) != 2 or not all(isinstance(side, str | bytes) for side in row) for row in rows):
-            raise ValueError(f"Pairs must be (source, target) strings. Received: {rows[:3]!r}…")
+        for row in rows:
+            if (
+                not isinstance(row, tuple | list | np.ndarray)
+                or [isinstance(x, str | bytes) for x in row] != [True] * 2
+            ):
+                raise ValueError(f"Pairs must be (source, target) tuples of strings. Received: {row!r}")
         columns = [tf.constant([row[side] for row in rows], tf.string) for side in (0, 1)]
         return tf.data.Dataset.from_tensor_slices(tuple(columns))
     spec = pairs.element_spec
@@ -128,10 +133,12 @@ def _check_file(path):
     number = 0
     with open(path, "rb") as lines:
         for number, line in enumerate(lines, 1):
-            line = line.rstrip(b"\r\n")
+            line = line.removesuffix(b"\n").removesuffix(b"\r")
             source, _, target = line.partition(b"\t")
             if not source or not target or b"\t" in target:
                 problem = "has an empty side" if line.count(b"\t") == 1 else "must be source<TAB>target with one tab"
+            elif b"\r" in line:
+                problem = "contains a carriage return"
             elif not line.isascii() and not _is_utf8(line):
                 problem = "is not valid UTF-8"
             elif number == 1 and line.startswith(b"\xef\xbb\xbf"):

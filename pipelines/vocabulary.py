@@ -67,7 +67,7 @@ class Vocabulary:
         """Collects the vocabulary of an iterable of `str`."""
         tokens = set()
         for string in strings:
-            tokens.update(string if split == "characters" else string.split())
+            tokens.update(split_tokens(string, split))
         return cls(tokens, split=split, unknown=unknown)
 
     @property
@@ -152,6 +152,11 @@ class Vocabulary:
         return f"Vocabulary(size={self.size}, split={self.split!r}, unknown={self.unknown})"
 
 
+def split_tokens(string, split):
+    """The tokens of one `str` as a list, split as `Vocabulary.tokenize` splits: words at ASCII white space."""
+    return list(string) if split == "characters" else [word.decode() for word in string.encode().split()]
+
+
 def decode_utf8(strings):
     """Unicode code points, int32 ragged `[batch, (length)]`; see `is_invalid` for bytes that are not UTF-8."""
     return tf.strings.unicode_decode(strings, "UTF-8", errors="replace", replacement_char=_INVALID_CODE_POINT)
@@ -166,5 +171,5 @@ def _check_token(token, split):
     if split == "characters":
         if len(token) != 1 or 0xD800 <= ord(token) <= 0xDFFF or ord(token) == _INVALID_CODE_POINT:
             raise ValueError(f"A token of split='characters' must be one Unicode character. Received: {token!r}")
-    elif token.split() != [token]:
+    elif split_tokens(token, split) != [token]:
         raise ValueError(f"A token of split='whitespace' must be one word without white space. Received: {token!r}")

@@ -127,7 +127,7 @@ def test_datasets_of_anything_else_are_refused(dataset):
     ids=repr,
 )
 def test_rows_of_anything_else_are_refused(row):
-    with pytest.raises(ValueError, match=r"Pairs must be \(source, target\) strings"):
+    with pytest.raises(ValueError, match=r"Pairs must be \(source, target\) tuples of strings"):
         as_pairs([("a", "b"), row])
 
 

@@ -1,0 +1,74 @@
+"""What users install: every module, nothing that lies around, an import that costs nothing."""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+FOLDERS = {"src/seqzoo": "seqzoo", "pipelines": "seqzoo/pipelines", "models": "seqzoo/models"}
+
+
+@pytest.fixture(scope="module")
+def wheel_names(tmp_path_factory):
+    """The files in a wheel built from a copy of the project that also holds a user's model."""
+    copy = tmp_path_factory.mktemp("build") / "project"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "docs"))
+    stray = copy / "saved_models/mine"
+    stray.mkdir(parents=True)
+    (stray / "model.keras").write_text("a user's")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", copy / "dist", copy]
+    subprocess.run(command, check=True)
+    (wheel,) = (copy / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+def test_wheel_holds_every_module(wheel_names):
+    modules = {f"{package}/{path.name}" for folder, package in FOLDERS.items() for path in (ROOT / folder).glob("*.py")}
+    assert len(modules) > 10
+    assert modules <= set(wheel_names)
+
+
+def test_wheel_holds_nothing_else(wheel_names):
+    strangers = [name for name in wheel_names if not name.startswith("seqzoo/") and ".dist-info/" not in name]
+    assert strangers == []
+    assert not [name for name in wheel_names if "mine" in name]
+
+
+def test_importing_seqzoo_loads_no_subpackage():
+    code = "import sys, seqzoo; assert dir(seqzoo); print([m for m in sys.modules if m.startswith('seqzoo.')])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert result.stdout == b"[]\n"
+
+
+def test_unknown_attribute_is_an_attribute_error():
+    import seqzoo
+
+    with pytest.raises(AttributeError, match="module 'seqzoo' has no attribute 'nothing'"):
+        _ = seqzoo.nothing
+
+
+def test_keras_on_another_backend_is_one_clear_error():
+    code = (
+        "import sys, types, keras; keras.backend.backend = lambda: 'jax'\n"
+        "try:\n import seqzoo.models\nexcept ImportError as error:\n print(error)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert b"Set the environment variable KERAS_BACKEND=tensorflow" in result.stdout
+
+
+def test_keras_finds_saved_classes_after_importing_the_models_only(trained, tmp_path):
+    trained.save(tmp_path / "model.keras")
+    code = (
+        "import sys, keras, seqzoo.models\n"
+        "model = keras.saving.load_model(sys.argv[1], safe_mode=True)\n"
+        "print(model.generate('abc'))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "model.keras"], capture_output=True, check=True, cwd=tmp_path
+    )
+    assert result.stdout == b"CBA\n"
