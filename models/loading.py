@@ -34,7 +34,7 @@ def load(path):
     if damaged:
         raise ValueError(f"{path} is damaged: its part {damaged} does not match its checksum")
     try:
-        model = keras.saving.load_model(path.with_name(path.name), safe_mode=True)
+        model = keras.saving.load_model(path, safe_mode=True)
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise ValueError(f"{path} cannot be loaded as a model: {_first_line(error)}") from error
     if not isinstance(model, Seq2Seq):

@@ -1,6 +1,9 @@
 """Sequence to sequence: an encoder, a decoder and the preprocessor that belongs to them, strings to strings."""
 
+import collections
+import concurrent.futures
 import itertools
+import os
 
 import keras
 import tensorflow as tf
@@ -119,14 +122,24 @@ class Seq2Seq(keras.Model):
         return list(self.generate_each(strings, batch_size))
 
     def generate_each(self, strings, batch_size=1024):
-        """`generate` for any iterable of strings, however long: yields the answers batch by batch."""
+        """`generate` for any iterable of strings, however long: yields the answers batch by batch.
+
+        Batches are answered in parallel, one a processor: a batch's matrices are too small to be shared out well.
+        """
         strings = iter(strings)
-        row = 1
-        while batch := list(itertools.islice(strings, batch_size)):
-            texts, _, errors = self.answer(tf.constant(batch, tf.string))
-            raise_first_error(errors, first_row=row)
-            row += len(batch)
-            yield from (text.decode() for text in texts.numpy().tolist())
+        batches = iter(lambda: list(itertools.islice(strings, batch_size)), [])
+        answer = self.answer
+        first_row = 1
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            # At most two batches a thread are read ahead, so that a long input is never held as a whole.
+            ahead = 2 * os.cpu_count()
+            waiting = collections.deque(pool.submit(answer, tf.constant(b)) for b in itertools.islice(batches, ahead))
+            while waiting:
+                texts, _, errors = waiting.popleft().result()
+                raise_first_error(errors, first_row)
+                first_row += len(texts)
+                waiting.extend(pool.submit(answer, tf.constant(b)) for b in itertools.islice(batches, 1))
+                yield from (text.decode() for text in texts.numpy().tolist())
 
     @property
     def answer(self):

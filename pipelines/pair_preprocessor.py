@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from seqzoo.pipelines.pairs import as_pairs, decoded
-from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, decode_utf8, is_invalid, split_tokens
+from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
 
 _ENCODE_ROWS = 8192
 _SHOWN_CHARACTERS = 60
@@ -190,12 +190,13 @@ class PairPreprocessor:
         tokens = self.vocabulary.tokenize(strings)
         token_ids = self.vocabulary.token_ids(tokens)
         lengths = token_ids.row_lengths()
-        code_points = tokens if self.vocabulary.split == "characters" else decode_utf8(strings)
-        invalid = is_invalid(code_points)
-        unknown = tf.reduce_any(token_ids < 0, axis=1)
-        wrong = invalid | unknown | (lengths == 0) | (lengths > length)
+        padded = token_ids.to_tensor(PADDING_ID, shape=[None, length])
+        wrong = tf.reduce_any(padded < 0, axis=1) | (lengths == 0) | (lengths > length)
+        if self.vocabulary.split == "whitespace" and self.vocabulary.unknown:
+            wrong |= is_invalid(strings)
 
         def messages():
+            invalid = is_invalid(strings)
             text = tf.where(invalid, "", strings)
             shown = tf.strings.substr(text, 0, _SHOWN_CHARACTERS, unit="UTF8_CHAR")
             value = tf.strings.join([side, " '", shown, tf.where(shown == text, "'", "…'")])
@@ -216,7 +217,6 @@ class PairPreprocessor:
             return tf.where(wrong, message, "")
 
         errors = tf.cond(tf.reduce_any(wrong), messages, lambda: tf.zeros_like(strings))
-        padded = token_ids.to_tensor(PADDING_ID, shape=[None, length])
         return tf.where(wrong[:, None], PADDING_ID, padded), errors
 
 

@@ -57,6 +57,8 @@ class Vocabulary:
             keys = np.array([ord(token) for token in self.tokens], "int32")
         else:
             keys = tf.strings.to_hash_bucket_fast(np.array(self.tokens, object), _HASH_BUCKETS).numpy()
+        if not self.tokens:
+            raise ValueError("A vocabulary needs at least one token. Received none")
         order = np.argsort(keys)
         self._keys, self._key_ids = keys[order], ids[order]
         texts = ["", ""] + ["\ufffd" if split == "characters" else "<unk>"] * self.unknown + self.tokens
@@ -90,7 +92,7 @@ class Vocabulary:
             Ragged tensor `[batch, (length)]`: int32 code points, or the words as strings.
         """
         if self.split == "characters":
-            return decode_utf8(strings)
+            return _code_points(strings)
         return tf.strings.split(strings)
 
     def lookup(self, strings):
@@ -105,18 +107,20 @@ class Vocabulary:
         return self.token_ids(self.tokenize(strings))
 
     def token_ids(self, tokens):
-        """Ids of `tokenize`'s tokens: int32 ragged tensor, `[batch, (length)]`; `unknown_id` where not listed."""
+        """Ids of `tokenize`'s tokens: int32 ragged tensor, `[batch, (length)]`; `unknown_id` where not listed.
+
+        A byte that is not UTF-8 has the id -1 in any vocabulary of characters.
+        """
         values = tokens.flat_values
-        if not self.tokens:
-            return tokens.with_flat_values(tf.fill(tf.shape(values), self.unknown_id))
-        keys = values if self.split == "characters" else tf.strings.to_hash_bucket_fast(values, _HASH_BUCKETS)
+        characters = self.split == "characters"
+        keys = values if characters else tf.strings.to_hash_bucket_fast(values, _HASH_BUCKETS)
         place = tf.minimum(tf.searchsorted(self._keys, keys), len(self._keys) - 1)
         ids = tf.gather(self._key_ids, place)
-        if self.split == "characters":
-            known = tf.equal(tf.gather(self._keys, place), keys)
-        else:
-            known = tf.equal(tf.gather(self._texts, ids), values)
-        return tokens.with_flat_values(tf.where(known, ids, self.unknown_id))
+        known = tf.gather(self._keys, place) == keys if characters else tf.gather(self._texts, ids) == values
+        unlisted = self.unknown_id
+        if characters and self.unknown:
+            unlisted = tf.where(values == _INVALID_CODE_POINT, -1, unlisted)
+        return tokens.with_flat_values(tf.where(known, ids, unlisted))
 
     def join(self, ids):
         """Strings of id sequences; padding and start are left out.
@@ -157,14 +161,14 @@ def split_tokens(string, split):
     return list(string) if split == "characters" else [word.decode() for word in string.encode().split()]
 
 
-def decode_utf8(strings):
-    """Unicode code points, int32 ragged `[batch, (length)]`; see `is_invalid` for bytes that are not UTF-8."""
+def is_invalid(strings):
+    """Which strings are not valid UTF-8: bool `[batch]`."""
+    return tf.reduce_any(_code_points(strings) == _INVALID_CODE_POINT, axis=1)
+
+
+def _code_points(strings):
+    """Unicode code points, int32 ragged `[batch, (length)]`; `_INVALID_CODE_POINT` for bytes that are not UTF-8."""
     return tf.strings.unicode_decode(strings, "UTF-8", errors="replace", replacement_char=_INVALID_CODE_POINT)
-
-
-def is_invalid(code_points):
-    """Which rows of `decode_utf8`'s result came from a string that is not valid UTF-8: bool `[batch]`."""
-    return tf.reduce_any(code_points == _INVALID_CODE_POINT, axis=1)
 
 
 def _check_token(token, split):

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from seqzoo import cli, models
+from seqzoo import cli, models, pipelines
 
 
 @pytest.fixture
@@ -110,6 +110,17 @@ def test_evaluate_prints_figures_and_wrong_answers(run, model_file, tmp_path):
     assert "exact match   50.00% of 2 answers" in output
     assert "characters    66.667%" in output  # C, B, A of three, and of A, B and the end only the end
     assert "ab → BA  (right: AB)" in output
+
+
+def test_evaluate_takes_the_test_sums_by_default_and_only_for_a_model_of_sums(run, model_file, tmp_path):
+    sums = pipelines.PairPreprocessor.from_pairs(pipelines.load_addition(2, "train[:1000]"))
+    models.Seq2Seq(sums, 4, 4).save(tmp_path / "sums.keras")
+    status, output, _ = run("evaluate", tmp_path / "sums.keras", "--json")
+    assert status == 0
+    assert json.loads(output)["rows"] == 500
+    status, _, errors = run("evaluate", model_file)
+    assert status == 2
+    assert errors.startswith("error: This model was not trained on sums of 2 to 5 digits")
 
 
 def test_generate_reads_standard_input_line_by_line(model_file):

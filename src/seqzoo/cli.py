@@ -93,15 +93,25 @@ def _train(options):
 
 def _evaluate(options):
     from seqzoo.models import evaluate, load
-    from seqzoo.pipelines import load_addition, read_pairs
+    from seqzoo.pipelines import read_pairs
 
     model = load(options.model)
-    pairs = read_pairs(options.data, model.preprocessor) if options.data else load_addition(3, "test")
+    pairs = read_pairs(options.data, model.preprocessor) if options.data else _test_sums(model.preprocessor)
     metrics = evaluate(model, pairs)
     if options.json:
         print(json.dumps(metrics, ensure_ascii=False))
     else:
         _print_metrics(metrics)
+
+
+def _test_sums(preprocessor):
+    from seqzoo.pipelines import Vocabulary, load_addition
+    from seqzoo.pipelines.addition import DIGITS
+
+    digits = preprocessor.source_length // 2
+    if preprocessor.vocabulary != Vocabulary("0123456789+") or digits not in DIGITS:
+        raise ValueError("This model was not trained on sums of 2 to 5 digits: give pairs to score it on, --data FILE")
+    return load_addition(digits, "test")
 
 
 def _generate(options):
