@@ -49,6 +49,8 @@ class Encoder(keras.Model):
         dtype=None,
         **kwargs,
     ):
+        dtype = keras.dtype_policies.get(dtype or keras.config.dtype_policy()).name
+
         # === Layers ===
         self.embedding = keras.layers.Embedding(
             vocabulary_size,

@@ -2,6 +2,7 @@
 
 import pathlib
 import zipfile
+import zlib
 
 import keras
 
@@ -26,16 +27,18 @@ def load(path):
         if str(path) in PRESETS:
             raise ValueError(f"The preset {path} has no trained model here. Train it: {PRESETS[str(path)].command}")
         raise FileNotFoundError(f"There is no model file {path}")
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file; a model is one .keras file")
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise ValueError(f"{path} is not a whole .keras model file: {error}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise ValueError(f"{path} is not a whole .keras model file: {_first_line(error)}") from None
     if damaged:
         raise ValueError(f"{path} is damaged: its part {damaged} does not match its checksum")
     try:
         model = keras.saving.load_model(path, safe_mode=True)
-    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+    except Exception as error:  # The file may hold anything, and Keras raises whatever its content leads to.
         raise ValueError(f"{path} cannot be loaded as a model: {_first_line(error)}") from error
     if not isinstance(model, Seq2Seq):
         raise ValueError(f"{path} holds a {type(model).__name__}, not a model of seqzoo")

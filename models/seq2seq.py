@@ -90,6 +90,7 @@ class Seq2Seq(keras.Model):
         target = keras.Input((target_length,), dtype="int32", name="target")
         logits = self.decoder({"target": target, **self.encoder(source)})
         super().__init__(inputs={"source": source, "target": target}, outputs=logits, **kwargs)
+        self.dtype_policy = policy  # Keras scales the loss by it.
 
         # === Config ===
         self.preprocessor = preprocessor
@@ -116,34 +117,42 @@ class Seq2Seq(keras.Model):
             A list of `str`; one `str` for one.
 
         Raises:
-            ValueError: naming the first string that is empty, too long, or has a token outside the vocabulary.
+            ValueError: naming the first string that is empty, too long, or has a token outside the vocabulary; or for
+                anything but strings.
         """
-        if isinstance(strings, str | bytes):
-            strings, *_ = self.generate([strings], batch_size)
-            return strings
         if tf.is_tensor(strings):
             strings = strings.numpy()
+        if isinstance(strings, str | bytes):
+            return next(self.generate_each([strings], batch_size))
         return list(self.generate_each(strings, batch_size))
 
     def generate_each(self, strings, batch_size=1024):
-        """`generate` for any iterable of strings, however long: yields the answers batch by batch.
+        """`generate` for any iterable of strings, however long: an iterator of the answers.
 
-        Batches are answered in parallel, one a processor: a batch's matrices are too small to be shared out well.
+        Batches are answered in parallel, one a processor: a batch's matrices are too small to be shared out well. Up
+        to two batches a processor are read ahead, so that a long input is never held as a whole.
         """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
         strings = iter(strings)
-        batches = iter(lambda: list(itertools.islice(strings, batch_size)), [])
-        answer = self.answer
+        batches = map(_as_tensor, iter(lambda: list(itertools.islice(strings, batch_size)), []))
+        return self._answers(batches, self.answer)
+
+    @staticmethod
+    def _answers(batches, answer):
         first_row = 1
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            # At most two batches a thread are read ahead, so that a long input is never held as a whole.
-            ahead = 2 * os.cpu_count()
-            waiting = collections.deque(pool.submit(answer, tf.constant(b)) for b in itertools.islice(batches, ahead))
+        pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+        try:
+            ahead = itertools.islice(batches, 2 * os.cpu_count())
+            waiting = collections.deque(pool.submit(answer, batch) for batch in ahead)
             while waiting:
                 texts, _, errors = waiting.popleft().result()
                 raise_first_error(errors, first_row)
                 first_row += len(texts)
-                waiting.extend(pool.submit(answer, tf.constant(b)) for b in itertools.islice(batches, 1))
+                waiting.extend(pool.submit(answer, batch) for batch in itertools.islice(batches, 1))
                 yield from (text.decode() for text in texts.numpy().tolist())
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     @property
     def answer(self):
@@ -214,3 +223,11 @@ class PeekySeq2Seq(Seq2Seq):
     """
 
     decoder_class = PeekyDecoder
+
+
+def _as_tensor(strings):
+    """A list of strings as a string tensor, `[batch]`."""
+    if not all(isinstance(string, str | bytes) for string in strings):
+        wrong = next(string for string in strings if not isinstance(string, str | bytes))
+        raise ValueError(f"Sources must be strings. Received: {wrong!r}")
+    return tf.constant(strings, tf.string)

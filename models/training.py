@@ -57,6 +57,9 @@ def fit(preset, training, validation, preprocessor, seed=0, verbose="auto", call
 
     Returns:
         `(model, history)`: the trained `Seq2Seq`, and Keras' `History`, whose `cpu` is a `CpuTimes`.
+
+    Raises:
+        ValueError: for pairs that do not fit the preprocessor, fewer than one batch, or a loss that is not a number.
     """
     keras.utils.set_random_seed(seed)
     batches = preset.batches(preprocessor, training, seed, validation)
@@ -69,8 +72,12 @@ def fit(preset, training, validation, preprocessor, seed=0, verbose="auto", call
         epochs=preset.epochs,
         shuffle=False,  # The batches are shuffled already.
         verbose=verbose,
-        callbacks=[cpu, *callbacks],
+        callbacks=[cpu, keras.callbacks.TerminateOnNaN(), *callbacks],
     )
+    if not np.isfinite(history.history["loss"]).all():
+        raise ValueError(
+            f"Training diverged: its loss is no longer a number. Received: {preset.learning_rate=}; lower it"
+        )
     history.cpu = cpu
     return model, history
 
@@ -97,7 +104,11 @@ def train(preset, output, data=None, validation_data=None, seed=0, verbose="auto
     started = time.monotonic()
     training, validation, preprocessor = training_pairs(preset, data, validation_data, seed)
     output = new_folder(output)
-    model, history = fit(preset, training, validation, preprocessor, seed, verbose)
+    try:
+        model, history = fit(preset, training, validation, preprocessor, seed, verbose)
+    except BaseException:
+        output.rmdir()
+        raise
     metrics = {
         **evaluate(model, validation),
         "loss": history.history["loss"][-1],

@@ -1,5 +1,6 @@
 """The chapter's task as a TFDS builder, `addition`: sums written as text, `57+5` and its answer `62`."""
 
+import functools
 import typing
 
 import numpy as np
@@ -141,6 +142,7 @@ def _hashes(strings):
     return tf.strings.to_hash_bucket_fast(strings, 2**62)
 
 
+@functools.cache
 def _draw_pairs(digits, count):
     """The first `count` different unordered pairs, int64 `[count, 2]`, in the order drawn."""
     bits = np.random.PCG64(_SEED + digits)
@@ -150,7 +152,9 @@ def _draw_pairs(digits, count):
         keys = drawn.min(axis=1) * 10**digits + drawn.max(axis=1)
         first = np.sort(np.unique(keys, return_index=True)[1])
         if len(first) >= count:
-            return drawn[first[:count]]
+            pairs = drawn[first[:count]]
+            pairs.setflags(write=False)
+            return pairs
 
 
 def _draw_numbers(bits, digits, count):

@@ -147,7 +147,9 @@ class PairPreprocessor:
             _checked(*window, first_row=1 + number * window_rows)
         rows = len(head[0][0]) if head else 0
         if rows < (batch_size if drop_remainder else 1):
-            raise ValueError(f"At least {batch_size if drop_remainder else 1} pairs are needed. Received: {rows}")
+            raise ValueError(
+                f"Too few pairs for a batch of {batch_size}: received {rows}. Give more pairs or a smaller batch size"
+            )
         in_memory = len(head) == 1
         if in_memory:
             windows = tf.data.Dataset.from_tensors(head[0])

@@ -15,6 +15,8 @@ _DEMO_SUMS = ["57+5", "628+521", "1+1", "999+999", "0+0", "10+990"]
 
 def main(arguments=None):
     """Runs one command; returns the exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
@@ -55,7 +57,7 @@ def _presets(options):
     if options.json:
         print(json.dumps({"presets": rows}))
         return
-    columns = ("name", "parameters", "data", "exact_match", "cpu_minutes", "epochs")
+    columns = ("name", "parameters", "kib", "data", "exact_match", "cpu_minutes", "epochs")
     table = [columns, *[["–" if row[key] is None else str(row[key]) for key in columns] for row in rows]]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
@@ -68,10 +70,11 @@ def _preset_row(preset):
     row = dataclasses.asdict(preset)
     row["command"] = preset.command
     row["data"] = f"addition/digits_{preset.digits}" if preset.digits else "--data"
-    row["parameters"] = None
+    row["parameters"] = row["kib"] = None
     if preset.digits:
         sums = PairPreprocessor(Vocabulary("0123456789+"), 2 * preset.digits + 1, preset.digits + 1)
         row["parameters"] = preset.build(sums).count_params()
+        row["kib"] = round(4 * row["parameters"] / 1024)  # of float32 weights
     return row
 
 
@@ -119,8 +122,10 @@ def _generate(options):
 
     model = load(options.model)
     sources = options.source or (line.rstrip(b"\r\n") for line in sys.stdin.buffer)
-    for answer in model.generate_each(sources):
-        print(answer)
+    interactive = not options.source and sys.stdin.isatty()
+    answers = map(model.generate, sources) if interactive else model.generate_each(sources)
+    for answer in answers:
+        print(answer, flush=interactive)
 
 
 def _figure(options):
@@ -160,9 +165,10 @@ def _free_folder(name):
 
 
 def _one_line(error):
+    text = str(error)
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}"
-    return " ".join(str(error).split())
+        text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class _Parser(argparse.ArgumentParser):

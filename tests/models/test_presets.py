@@ -59,7 +59,7 @@ def test_sums_are_also_trained_the_other_way_round_unless_they_are_tested_on():
     assert set(sources) == {"1+2", "2+1", "3+4"}
 
 
-def test_same_seed_trains_the_same_weights_and_another_seed_others(pairs):
+def test_same_seed_trains_the_same_weights_whatever_came_before(pairs):
     recipe = dataclasses.replace(preset("pairs_baseline"), epochs=1, batch_size=42, hidden_dim=4, dropout=0.2)
     preprocessor = recipe.preprocessor(pairs)
 
@@ -70,7 +70,6 @@ def test_same_seed_trains_the_same_weights_and_another_seed_others(pairs):
     first = weights(1)
     keras.utils.set_random_seed(99)
     assert weights(1) == first
-    assert weights(2) != first
 
 
 @pytest.mark.slow

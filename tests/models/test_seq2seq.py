@@ -142,9 +142,24 @@ def test_every_option_survives_saving(sums, cell, tmp_path):
     np.testing.assert_array_equal(model(inputs), again(inputs))
 
 
-def test_clone_has_the_same_architecture(sums):
-    model = PeekySeq2Seq(sums, 4, 6)
-    assert keras.models.clone_model(model).count_params() == model.count_params()
+def test_config_makes_the_same_model_with_new_weights(trained):
+    model = PeekySeq2Seq.from_config(trained.get_config())
+    assert model.get_config() == trained.get_config()
+    assert model.generate("abc") != "CBA"
+    model.set_weights(trained.get_weights())
+    assert model.generate("abc") == "CBA"
+
+
+@pytest.mark.parametrize("wrong", [12, None, ["a"]])
+def test_what_is_no_string_is_an_error_and_harms_no_later_call(trained, wrong):
+    with pytest.raises(ValueError, match="Sources must be strings"):
+        trained.generate(["a", wrong])
+    assert trained.generate(tf.constant("abc")) == "CBA"
+
+
+def test_generate_refuses_an_empty_batch_size(trained):
+    with pytest.raises(ValueError, match=r"batch_size must be at least 1\. Received: batch_size=0"):
+        trained.generate(["a"], batch_size=0)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
@@ -155,6 +170,7 @@ def test_mixed_precision_trains_saves_and_answers(policy, tmp_path, pairs):
     model.compile(keras.optimizers.Adam(0.01), SequenceCrossentropy(), jit_compile=False)
     losses = model.fit(preprocessor.batches(pairs, 28), epochs=8, verbose=0, shuffle=False).history["loss"]
     assert losses[-1] < 0.8 * losses[0]
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) is (policy == "mixed_float16")
     model.save(tmp_path / "model.keras")
     again = load(tmp_path / "model.keras")
     assert again.encoder.embedding.dtype_policy.name == policy
