@@ -29,8 +29,9 @@ class Preset:
         epochs: int.
         learning_rate: float, its highest value.
         decay: bool, whether the learning rate warms up and decays; else it is constant.
-        exact_match: float, the share of held-out answers that is right after training, as measured with `command`.
-        cpu_minutes: float, process CPU time of that training.
+        exact_match: float, the share of held-out answers that is right after training, as measured with `command`;
+            `None` where it was not measured, or depends on the user's data.
+        cpu_minutes: float, process CPU time of that training on a core that makes 90 GFLOP/s in float32.
     """
 
     name: str
@@ -128,10 +129,13 @@ class Preset:
 PRESETS = {
     each.name: each
     for each in (
-        Preset("addition_baseline", "Seq2Seq", digits=3, commute=True, epochs=40),
-        Preset("addition_reverse", "Seq2Seq", digits=3, reverse=True, commute=True),
+        # Measured on the book's 45,000 and 5,000 sums, given with --data and --validation-data.
+        Preset("addition_baseline", "Seq2Seq", digits=3, commute=True, epochs=40, exact_match=0.9996, cpu_minutes=6.4),
+        Preset(
+            "addition_reverse", "Seq2Seq", digits=3, reverse=True, commute=True, exact_match=0.9998, cpu_minutes=4.1
+        ),
         Preset("addition_peeky", "PeekySeq2Seq", digits=3, commute=True),
-        Preset("addition_peeky_reverse", "PeekySeq2Seq", digits=3, reverse=True),
+        Preset("addition_peeky_reverse", "PeekySeq2Seq", digits=3, reverse=True, exact_match=0.9976, cpu_minutes=2.7),
         Preset("pairs_baseline", "Seq2Seq"),
         Preset("pairs_peeky_reverse", "PeekySeq2Seq", reverse=True),
     )

@@ -10,6 +10,7 @@ from seqzoo.models.training import fit, training_pairs
 from seqzoo.pipelines import load_addition
 
 SUMS = [name for name, preset in PRESETS.items() if preset.digits]
+MEASURED = [name for name in SUMS if PRESETS[name].exact_match]
 
 
 def test_unknown_preset_is_named_with_those_there_are():
@@ -73,7 +74,7 @@ def test_same_seed_trains_the_same_weights_whatever_came_before(pairs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SUMS)
+@pytest.mark.parametrize("name", MEASURED)
 def test_preset_scores_what_it_states(name):
     recipe = preset(name)
     model, _ = fit(recipe, *training_pairs(recipe), verbose=2)

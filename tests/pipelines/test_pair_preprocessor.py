@@ -443,12 +443,12 @@ def test_fewer_rows_than_a_batch_are_one_batch():
 
 @both_modes
 def test_fewer_rows_than_a_batch_are_refused_with_drop_remainder(buffer):
-    with pytest.raises(ValueError, match=r"At least 32 pairs are needed\. Received: 31"):
+    with pytest.raises(ValueError, match=r"Too few pairs for a batch of 32: received 31"):
         SUMS.batches(ROWS[:31], 32, drop_remainder=True, shuffle_buffer=buffer)
 
 
 def test_no_pair_is_refused():
-    with pytest.raises(ValueError, match=r"At least 1 pairs are needed\. Received: 0"):
+    with pytest.raises(ValueError, match="received 0"):
         SUMS.batches([], 8)
 
 
