@@ -98,6 +98,16 @@ def test_same_seed_gives_the_same_history_and_weights_byte_for_byte(pair_file, t
     assert trained_in_a_new_process("a") == trained_in_a_new_process("b")
 
 
+def test_demo_trains_plots_and_answers_in_a_folder_of_its_own(tmp_path):
+    (tmp_path / "seqzoo-demo").mkdir()
+    limits = {"KERAS_MAX_STEPS_PER_EPOCH": "10"}
+    result = command("demo", "--epochs", 1, cwd=tmp_path, env={**os.environ, **limits})
+    assert result.returncode == 0, result.stderr.decode()
+    assert b"curve         seqzoo-demo-2/history.png" in result.stdout
+    assert b"628+521 = " in result.stdout
+    assert (tmp_path / "seqzoo-demo-2/model.keras").exists()
+
+
 def test_evaluate_prints_figures_and_wrong_answers(run, model_file, tmp_path):
     data = tmp_path / "data.tsv"
     data.write_text("abc\tCBA\nab\tAB\n")

@@ -159,9 +159,8 @@ def _progress_on_stderr():
 
 
 def _free_folder(name):
-    return next(
-        path for path in (name, *(f"{name}-{i}" for i in itertools.count(2))) if not pathlib.Path(path).exists()
-    )
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(path for path in itertools.chain([name], numbered) if not pathlib.Path(path).exists())
 
 
 def _one_line(error):
