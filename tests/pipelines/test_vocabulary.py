@@ -109,7 +109,7 @@ def test_a_token_is_not_mistaken_for_a_longer_one_with_the_same_start():
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.text(valid_characters), min_size=1, max_size=5))
 def test_any_unicode_text_round_trips(strings):
-    assert round_trip(Vocabulary.from_strings(strings), strings) == strings
+    assert round_trip(Vocabulary.from_strings(["x", *strings]), strings) == strings
 
 
 @pytest.mark.parametrize(
