@@ -11,21 +11,30 @@ if keras.backend.backend() != "tensorflow":
 from seqzoo.models.decoder import Decoder, PeekyDecoder
 from seqzoo.models.encoder import Encoder
 from seqzoo.models.evaluation import evaluate
+from seqzoo.models.language_model import LanguageModel
 from seqzoo.models.loading import load
 from seqzoo.models.losses import ExactMatch, SequenceCrossentropy
 from seqzoo.models.presets import PRESETS, Preset, preset
+from seqzoo.models.samplers import Chain, Greedy, Sampler, Temperature, TopK, TopP
 from seqzoo.models.seq2seq import PeekySeq2Seq, Seq2Seq
 
 __all__ = [
     "PRESETS",
+    "Chain",
     "Decoder",
     "Encoder",
     "ExactMatch",
+    "Greedy",
+    "LanguageModel",
     "PeekyDecoder",
     "PeekySeq2Seq",
     "Preset",
+    "Sampler",
     "Seq2Seq",
     "SequenceCrossentropy",
+    "Temperature",
+    "TopK",
+    "TopP",
     "evaluate",
     "load",
     "preset",
