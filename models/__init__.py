@@ -17,6 +17,7 @@ from seqzoo.models.losses import ExactMatch, SequenceCrossentropy
 from seqzoo.models.presets import PRESETS, Preset, preset
 from seqzoo.models.samplers import Chain, Greedy, Sampler, Temperature, TopK, TopP
 from seqzoo.models.seq2seq import PeekySeq2Seq, Seq2Seq
+from seqzoo.models.text_presets import TextPreset
 
 __all__ = [
     "PRESETS",
@@ -33,6 +34,7 @@ __all__ = [
     "Seq2Seq",
     "SequenceCrossentropy",
     "Temperature",
+    "TextPreset",
     "TopK",
     "TopP",
     "evaluate",

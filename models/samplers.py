@@ -191,7 +191,9 @@ def uniform_numbers(seeds, first, count):
 
     def row(seed):
         def block(number):
-            return tf.random.stateless_uniform([_DRAWS_A_SEED], tf.stack([seed, tf.cast(number, tf.int64)]), alg="philox")
+            return tf.random.stateless_uniform(
+                [_DRAWS_A_SEED], tf.stack([seed, tf.cast(number, tf.int64)]), alg="philox"
+            )
 
         return tf.reshape(tf.map_fn(block, blocks, fn_output_signature=tf.float32), [-1])
 

@@ -39,8 +39,7 @@ def scan(combine, projected, kernel, bias, states):
 
         def gradient(outputs_gradient, *last_gradients):
             before = [
-                tf.concat([first[None], history[:-1]], axis=0)
-                for first, history in zip(states, histories, strict=True)
+                tf.concat([first[None], history[:-1]], axis=0) for first, history in zip(states, histories, strict=True)
             ]
 
             def step_back(done, gradients, from_projected, from_recurrent):

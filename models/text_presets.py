@@ -144,6 +144,10 @@ class TextPreset:
             tie_embeddings=self.tie_embeddings,
         )
 
+    def count_params(self):
+        """The parameters of its model, int; `None` where they depend on a text that is not at hand."""
+        return self.build(self.preprocessor(None)).count_params() if self.ascii else None
+
     def batches(self, preprocessor, text, seed=0, validation=None):
         """Training batches of this recipe, `tf.data.Dataset`."""
         return preprocessor.windows(text, self.batch_size, self.window, seed, self.steps_per_epoch)

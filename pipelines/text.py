@@ -34,9 +34,7 @@ def as_text(text):
         text = text.map(lambda row: row["text"])
     spec = text.element_spec
     if not (isinstance(spec, tf.TensorSpec) and spec.dtype == tf.string and spec.shape == ()):
-        raise ValueError(
-            f"Elements must be string scalars, or dictionaries with 'text'. Received: element_spec={spec}"
-        )
+        raise ValueError(f"Elements must be string scalars, or dictionaries with 'text'. Received: element_spec={spec}")
     return text
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqzoo.pipelines.text import as_text
-from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, decode_utf8, is_invalid, split_tokens
+from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
 
 END_ID = PADDING_ID
 """Ends a text, as it ends an answer."""
@@ -18,7 +18,7 @@ _SHOWN = 60
 
 @keras.saving.register_keras_serializable("seqzoo")
 class TextPreprocessor:
-    """Turns texts into training windows and prompts into ids, and ids back into text.
+    r"""Turns texts into training windows and prompts into ids, and ids back into text.
 
     **Where a text begins and ends.** A text ends at id 0, and what is read before its first token is the start token,
     id 1. By default what is given is one text. With `lines`, each line is a text of its own; the line break itself is
@@ -315,7 +315,7 @@ class TextPreprocessor:
         tokens = self.vocabulary.tokenize(strings)
         ids = self.vocabulary.token_ids(tokens)
         characters = self.vocabulary.split == "characters"
-        invalid = is_invalid(tokens if characters else decode_utf8(strings))
+        invalid = is_invalid(strings)
         unlisted = tf.reduce_any(ids < 0, axis=1)
 
         def messages():
