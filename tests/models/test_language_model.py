@@ -65,7 +65,7 @@ def test_after_say_alone_both_words_are_drawn_about_equally_often(hello):
 
 def test_a_run_stops_at_the_end_symbol(hello):
     assert hello.generate("I say hello", max_length=50, sampler=Greedy()) == ""
-    texts = hello.generate(["I"] * 50, max_length=200, seed=range(50))
+    texts = hello.generate(["say"] * 50, max_length=200, seed=range(50))
     assert all(text.endswith("hello") for text in texts)
     assert len({len(text.split()) for text in texts}) > 1
 
@@ -252,10 +252,10 @@ def test_every_option_survives_saving(cell, tmp_path):
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_training_repeats_with_or_without_xla(jit_compile):
     def losses():
-        model = random_model(num_layers=2)
+        model = random_model()
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=jit_compile)
-        windows = model.preprocessor.windows(RHYME, 8, 12, steps=10)
+        windows = model.preprocessor.windows(RHYME, 8, 12, steps=5)
         return model.fit(windows, epochs=2, verbose=0, shuffle=False).history["loss"]
 
     first = losses()

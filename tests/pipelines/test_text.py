@@ -50,7 +50,7 @@ def test_file_is_read_whole_and_in_order_in_pieces_of_whole_tokens(tmp_path, con
 def test_wrong_file_is_named_with_its_line(tmp_path, content, problem):
     path = tmp_path / "text.txt"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="text.txt") as error:
+    with pytest.raises(ValueError, match=r"text\.txt") as error:
         read_text(path)
     assert str(error.value) == f"{path}{problem}"
 

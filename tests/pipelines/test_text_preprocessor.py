@@ -52,7 +52,7 @@ def test_vocabulary_keeps_the_most_frequent_tokens():
     preprocessor = TextPreprocessor.from_text("b a b c c d", "whitespace", unknown=True, max_tokens=2)
     assert preprocessor.vocabulary.tokens == ["b", "c"]
     assert preprocessor.encode("d b").tolist()[0] == preprocessor.vocabulary.unknown_id
-    with pytest.raises(ValueError, match="needs unknown=True. Received: max_tokens=2, unknown=False"):
+    with pytest.raises(ValueError, match=r"needs unknown=True\. Received: max_tokens=2, unknown=False"):
         TextPreprocessor.from_text("a", max_tokens=2)
 
 
@@ -156,7 +156,7 @@ def test_ordered_parts_are_the_whole_text(preprocessor):
 def test_text_shorter_than_a_window_is_an_error(method):
     with pytest.raises(ValueError, match="The text has 4 tokens, fewer than one window of 5: give more text"):
         getattr(LETTERS, method)("abc", 2, 5)
-    with pytest.raises(ValueError, match="batch_size and length must be at least 1. Received: batch_size=0"):
+    with pytest.raises(ValueError, match=r"batch_size and length must be at least 1\. Received: batch_size=0"):
         getattr(LETTERS, method)("abc", 0, 5)
 
 
