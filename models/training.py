@@ -12,6 +12,7 @@ import numpy as np
 
 from seqzoo.files import new_folder, replacing
 from seqzoo.models.evaluation import evaluate
+from seqzoo.models.memory import keep_freed_memory
 
 # Figures that a preset has reached before say nothing about the run.
 _REACHED = ("exact_match", "nats_per_token", "cpu_minutes")
@@ -24,6 +25,7 @@ def fit(preset, training, validation, preprocessor, seed=0, verbose="auto", call
         `(model, history)`: the trained model, and Keras' `History`, whose `cpu` is a `CpuTimes`.
     """
     keras.utils.set_random_seed(seed)
+    keep_freed_memory()
     batches = preset.batches(preprocessor, training, seed, validation)
     model = preset.build(preprocessor)
     preset.compile(model, steps_per_epoch=_length(batches))
