@@ -2,6 +2,7 @@
 
 import keras
 
+from seqzoo.models.initializers import initializer_options
 from seqzoo.models.recurrent import number_of_states, recurrent_layers, repeat
 
 
@@ -21,6 +22,7 @@ class Decoder(keras.Model):
         num_layers: int.
         dropout: float, rate of dropout on the embedded tokens and on each layer's outputs.
         unroll: bool, see `Recurrent`.
+        initializer: `"keras"` or `"book"`, see `initializer_options`.
         dtype: dtype policy of all layers; logits are float32 whatever it is.
 
     Call arguments:
@@ -40,14 +42,23 @@ class Decoder(keras.Model):
         num_layers=1,
         dropout=0.0,
         unroll=False,
+        initializer="keras",
         dtype=None,
         **kwargs,
     ):
         # === Layers ===
-        self.embedding = keras.layers.Embedding(vocabulary_size, embedding_dim, dtype=dtype, name="embedding")
-        self.recurrent = recurrent_layers(cell, hidden_dim, num_layers, unroll, dtype)
+        self.embedding = keras.layers.Embedding(
+            vocabulary_size,
+            embedding_dim,
+            dtype=dtype,
+            name="embedding",
+            **initializer_options(initializer, "embedding"),
+        )
+        self.recurrent = recurrent_layers(cell, hidden_dim, num_layers, unroll, initializer, dtype)
         self.dropouts = [keras.layers.Dropout(dropout, dtype=dtype, name=f"dropout_{i}") for i in range(num_layers + 1)]
-        self.dense = keras.layers.Dense(vocabulary_size, dtype="float32", name="logits")
+        self.dense = keras.layers.Dense(
+            vocabulary_size, dtype="float32", name="logits", **initializer_options(initializer, "dense")
+        )
 
         # === Functional Model ===
         target = keras.Input((length,), dtype="int32", name="target")
@@ -77,6 +88,7 @@ class Decoder(keras.Model):
             "num_layers": num_layers,
             "dropout": dropout,
             "unroll": unroll,
+            "initializer": initializer,
             "dtype": dtype,
         }
 

@@ -2,6 +2,7 @@
 
 import keras
 
+from seqzoo.models.initializers import initializer_options
 from seqzoo.models.recurrent import recurrent_layers
 
 
@@ -22,6 +23,7 @@ class Encoder(keras.Model):
         dropout: float, rate of dropout on the embedded tokens and between layers.
         pass_cell_state: bool. `False` hands over zeros in place of an LSTM's cell state, as the book does.
         unroll: bool, see `Recurrent`.
+        initializer: `"keras"` or `"book"`, see `initializer_options`.
         dtype: dtype policy of all layers.
 
     Call arguments:
@@ -43,12 +45,19 @@ class Encoder(keras.Model):
         dropout=0.0,
         pass_cell_state=True,
         unroll=False,
+        initializer="keras",
         dtype=None,
         **kwargs,
     ):
         # === Layers ===
-        self.embedding = keras.layers.Embedding(vocabulary_size, embedding_dim, dtype=dtype, name="embedding")
-        self.recurrent = recurrent_layers(cell, hidden_dim, num_layers, unroll, dtype)
+        self.embedding = keras.layers.Embedding(
+            vocabulary_size,
+            embedding_dim,
+            dtype=dtype,
+            name="embedding",
+            **initializer_options(initializer, "embedding"),
+        )
+        self.recurrent = recurrent_layers(cell, hidden_dim, num_layers, unroll, initializer, dtype)
         self.dropouts = [keras.layers.Dropout(dropout, dtype=dtype, name=f"dropout_{i}") for i in range(num_layers)]
 
         # === Functional Model ===
@@ -73,6 +82,7 @@ class Encoder(keras.Model):
             "dropout": dropout,
             "pass_cell_state": pass_cell_state,
             "unroll": unroll,
+            "initializer": initializer,
             "dtype": dtype,
         }
 

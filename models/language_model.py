@@ -77,7 +77,7 @@ class LanguageModel(keras.Model):
         # The embedding starts small beside the recurrent weights, and so that tied logits start small.
         embedding = keras.layers.ReversibleEmbedding if tie_embeddings else keras.layers.Embedding
         self.embedding = embedding(size, embedding_dim, dtype=policy, name="embedding")
-        self.recurrent = recurrent_layers(cell, hidden_dim, num_layers, False, policy)
+        self.recurrent = recurrent_layers(cell, hidden_dim, num_layers, False, "keras", policy)
         self.dropouts = [
             keras.layers.Dropout(dropout, dtype=policy, name=f"dropout_{i}") for i in range(num_layers + 1)
         ]

@@ -25,7 +25,7 @@ class Preset:
         model: `"Seq2Seq"` or `"PeekySeq2Seq"`.
         reverse: bool, see `PairPreprocessor`.
         digits: int, the `addition` data set it is trained on by default; `None` where the user brings the data.
-        embedding_dim, hidden_dim, cell, num_layers, dropout, pass_cell_state: see `Seq2Seq`.
+        embedding_dim, hidden_dim, cell, num_layers, dropout, pass_cell_state, initializer: see `Seq2Seq`.
         commute: bool, whether sums are also trained the other way round; see `with_commuted_sums`.
         batch_size: int.
         epochs: int.
@@ -45,6 +45,7 @@ class Preset:
     num_layers: int = 1
     dropout: float = 0.0
     pass_cell_state: bool = True
+    initializer: str = "keras"
     commute: bool = False
     batch_size: int = 128
     epochs: int = 25
@@ -118,6 +119,7 @@ class Preset:
             num_layers=self.num_layers,
             dropout=self.dropout,
             pass_cell_state=self.pass_cell_state,
+            initializer=self.initializer,
         )
 
     def count_params(self):
@@ -165,10 +167,17 @@ class Preset:
     def with_book_recipe(self):
         """This model trained as *Deep Learning from Scratch 2*, section 7.3.4, does.
 
-        A constant learning rate of 1e-3, 25 epochs, only the hidden state handed over.
+        The book's initial weights, a constant learning rate of 1e-3, 25 epochs, only the hidden state handed over.
         """
         return dataclasses.replace(
-            self, pass_cell_state=False, commute=False, batch_size=128, epochs=25, learning_rate=1e-3, decay=False
+            self,
+            pass_cell_state=False,
+            initializer="book",
+            commute=False,
+            batch_size=128,
+            epochs=25,
+            learning_rate=1e-3,
+            decay=False,
         )
 
 

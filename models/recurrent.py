@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from seqzoo.models.initializers import initializer_options
 from seqzoo.models.scan import scan
 
 CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple_rnn": keras.layers.SimpleRNN}
@@ -24,6 +25,7 @@ class Recurrent(keras.layers.Layer):
         cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
         units: int.
         unroll: bool.
+        initializer: see `initializer_options`.
         **kwargs: `name`, `dtype`.
 
     Call arguments:
@@ -38,7 +40,7 @@ class Recurrent(keras.layers.Layer):
         ValueError: for an unknown cell, or units below 1.
     """
 
-    def __init__(self, cell, units, unroll=False, **kwargs):
+    def __init__(self, cell, units, unroll=False, initializer="keras", **kwargs):
         super().__init__(**kwargs)
         if cell not in CELLS:
             raise ValueError(f"cell must be one of {sorted(CELLS)}. Received: cell={cell!r}")
@@ -47,7 +49,15 @@ class Recurrent(keras.layers.Layer):
         self.cell = cell
         self.units = units
         self.unroll = unroll
-        self.rnn = CELLS[cell](units, return_sequences=True, return_state=True, dtype=self.dtype_policy, name=cell)
+        self.initializer = initializer
+        self.rnn = CELLS[cell](
+            units,
+            return_sequences=True,
+            return_state=True,
+            dtype=self.dtype_policy,
+            name=cell,
+            **initializer_options(initializer, cell),
+        )
         # XLA cannot compile cuDNN, which only the stock layer calls.
         self.rnn.supports_jit = self.supports_jit = not self._calls_stock_layer or self.rnn.supports_jit
 
@@ -111,7 +121,13 @@ class Recurrent(keras.layers.Layer):
 
     def get_config(self):
         """The constructor's arguments."""
-        return {**super().get_config(), "cell": self.cell, "units": self.units, "unroll": self.unroll}
+        return {
+            **super().get_config(),
+            "cell": self.cell,
+            "units": self.units,
+            "unroll": self.unroll,
+            "initializer": self.initializer,
+        }
 
     @property
     def _calls_stock_layer(self):
@@ -157,11 +173,13 @@ def kept(state, gate):
     return new, gradient
 
 
-def recurrent_layers(cell, hidden_dim, num_layers, unroll, dtype):
+def recurrent_layers(cell, hidden_dim, num_layers, unroll, initializer, dtype):
     """`num_layers` layers `Recurrent`; see there."""
     if num_layers < 1:
         raise ValueError(f"num_layers must be at least 1. Received: num_layers={num_layers}")
-    return [Recurrent(cell, hidden_dim, unroll, dtype=dtype, name=f"{cell}_{i}") for i in range(num_layers)]
+    return [
+        Recurrent(cell, hidden_dim, unroll, initializer, dtype=dtype, name=f"{cell}_{i}") for i in range(num_layers)
+    ]
 
 
 def number_of_states(cell):

@@ -33,6 +33,7 @@ class Seq2Seq(keras.Model):
         pass_cell_state: bool. Whether the decoder gets an LSTM's cell state beside its hidden state. The book hands
             over the hidden state only.
         unroll: bool, or `None` to unroll short sequences where there is no GPU.
+        initializer: `"keras"` for the stock layers' own, `"book"` for the chapter's; see `initializer_options`.
         dtype: dtype policy, such as `"mixed_float16"`; `None` for Keras' global one.
 
     Call arguments:
@@ -62,6 +63,7 @@ class Seq2Seq(keras.Model):
         dropout=0.0,
         pass_cell_state=True,
         unroll=None,
+        initializer="keras",
         dtype=None,
         **kwargs,
     ):
@@ -75,6 +77,7 @@ class Seq2Seq(keras.Model):
             "num_layers": num_layers,
             "dropout": dropout,
             "unroll": unrolls(source_length, target_length) if unroll is None else unroll,
+            "initializer": initializer,
             "dtype": policy.name,
         }
 
@@ -98,6 +101,7 @@ class Seq2Seq(keras.Model):
             "dropout": dropout,
             "pass_cell_state": pass_cell_state,
             "unroll": unroll,
+            "initializer": initializer,
             "dtype": policy.name,
         }
 
