@@ -138,7 +138,7 @@ def test_generate_reads_standard_input_line_by_line(model_file):
 def test_presets_lists_parameters_as_text_and_json(run):
     status, output, _ = run("presets")
     assert status == 0
-    assert "addition_peeky_reverse  217773" in output
+    assert "addition_peeky_reverse 217773" in " ".join(output.split())
     _, output, _ = run("presets", "--json")
     assert [row["name"] for row in json.loads(output)["presets"]] == list(models.PRESETS)
 
