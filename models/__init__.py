@@ -11,21 +11,34 @@ if keras.backend.backend() != "tensorflow":
 from seqzoo.models.decoder import Decoder, PeekyDecoder
 from seqzoo.models.encoder import Encoder
 from seqzoo.models.evaluation import evaluate
+from seqzoo.models.language_model import LanguageModel
 from seqzoo.models.loading import load
-from seqzoo.models.losses import ExactMatch, SequenceCrossentropy
+from seqzoo.models.losses import BitsPerToken, ExactMatch, Perplexity, SequenceCrossentropy
 from seqzoo.models.presets import PRESETS, Preset, preset
+from seqzoo.models.samplers import Chain, Greedy, Sampler, Temperature, TopK, TopP
 from seqzoo.models.seq2seq import PeekySeq2Seq, Seq2Seq
+from seqzoo.models.text_presets import TextPreset
 
 __all__ = [
     "PRESETS",
+    "BitsPerToken",
+    "Chain",
     "Decoder",
     "Encoder",
     "ExactMatch",
+    "Greedy",
+    "LanguageModel",
     "PeekyDecoder",
     "PeekySeq2Seq",
+    "Perplexity",
     "Preset",
+    "Sampler",
     "Seq2Seq",
     "SequenceCrossentropy",
+    "Temperature",
+    "TextPreset",
+    "TopK",
+    "TopP",
     "evaluate",
     "load",
     "preset",

@@ -1,14 +1,21 @@
-"""Scores of a seq2seq model: what it answers to pairs that it has not seen."""
+"""Scores of a model: what it answers to pairs, or how well it predicts a text, that it has not seen."""
 
 import tensorflow as tf
 
+from seqzoo.models.language_model import LanguageModel
 from seqzoo.models.losses import counted
+from seqzoo.models.text_evaluation import evaluate_text
 from seqzoo.pipelines import as_pairs
 
 _EXAMPLES = 10
 
 
-def evaluate(model, pairs, batch_size=1024):
+def evaluate(model, data):
+    """Scores a model on data: `evaluate_text` for a `LanguageModel`, else `evaluate_pairs`; see there."""
+    return evaluate_text(model, data) if isinstance(model, LanguageModel) else evaluate_pairs(model, data)
+
+
+def evaluate_pairs(model, pairs, batch_size=1024):
     """Answers the sources of all pairs greedily and compares.
 
     Args:

@@ -4,7 +4,7 @@ import dataclasses
 
 from seqzoo.files import new_folder
 from seqzoo.models.presets import PRESETS
-from seqzoo.models.training import draw_curves, fit, training_pairs, write_table
+from seqzoo.models.training import draw_curves, fit, write_table
 
 VARIANTS = {
     "baseline": "addition_baseline",
@@ -22,7 +22,7 @@ def figure(output, recipe="book", data=None, validation_data=None, epochs=None, 
     Args:
         output: folder, new or empty. Gets `curves.csv` (`variant`, `epoch`, `exact_match`) and `curves.png`.
         recipe: `"book"` or `"zoo"`: the chapter's training, or each preset's own.
-        data: file of sums, or `None` for `addition/digits_3`; see `training_pairs`.
+        data: file of sums, or `None` for `addition/digits_3`; see `Preset.training_data`.
         validation_data: likewise.
         epochs: int, or `None` for the recipe's.
         seed: int.
@@ -41,7 +41,7 @@ def figure(output, recipe="book", data=None, validation_data=None, epochs=None, 
         preset = PRESETS[name].with_book_recipe() if recipe == "book" else PRESETS[name]
         if epochs is not None:
             preset = dataclasses.replace(preset, epochs=epochs)
-        runs[variant] = (preset, *training_pairs(preset, data, validation_data, seed))
+        runs[variant] = (preset, *preset.training_data(data, validation_data, seed))
     output = new_folder(output)
     curves = {}
     for variant, run in runs.items():

@@ -6,6 +6,7 @@ import zlib
 
 import keras
 
+from seqzoo.models.language_model import LanguageModel
 from seqzoo.models.presets import PRESETS
 from seqzoo.models.seq2seq import Seq2Seq
 
@@ -40,7 +41,7 @@ def load(path):
         model = keras.saving.load_model(path, safe_mode=True)
     except Exception as error:  # The file may hold anything, and Keras raises whatever its content leads to.
         raise ValueError(f"{path} cannot be loaded as a model: {_first_line(error)}") from error
-    if not isinstance(model, Seq2Seq):
+    if not isinstance(model, Seq2Seq | LanguageModel):
         raise ValueError(f"{path} holds a {type(model).__name__}, not a model of seqzoo")
     return model
 

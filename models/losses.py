@@ -1,4 +1,6 @@
-"""What is counted when an answer is compared: the loss and the metric."""
+"""What is counted when answers and texts are compared: the losses and the metrics."""
+
+import math
 
 import keras
 from keras import ops
@@ -57,6 +59,53 @@ class ExactMatch(keras.metrics.MeanMetricWrapper):
     def get_config(self):
         """The constructor's arguments."""
         return {"name": self.name, "dtype": self.dtype}
+
+
+class _FromNats(keras.metrics.SparseCategoricalCrossentropy):
+    """A function of the mean nats per token, from logits `[batch, length, vocabulary_size]`."""
+
+    def __init__(self, name, dtype=None):
+        super().__init__(name=name, dtype=dtype, from_logits=True)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {"name": self.name, "dtype": self.dtype}
+
+
+@keras.saving.register_keras_serializable("seqzoo")
+class BitsPerToken(_FromNats):
+    """Mean of the negative binary logarithms of the tokens' probabilities.
+
+    In nats the same is the loss of a language model, `keras.losses.SparseCategoricalCrossentropy(from_logits=True)`.
+
+    Args:
+        name: str.
+        dtype: dtype of the mean.
+    """
+
+    def __init__(self, name="bits_per_token", dtype=None):
+        super().__init__(name, dtype)
+
+    def result(self):
+        """The mean so far, a scalar."""
+        return super().result() / math.log(2)
+
+
+@keras.saving.register_keras_serializable("seqzoo")
+class Perplexity(_FromNats):
+    """The exponential of the mean nats per token: as uncertain as among that many equally probable tokens.
+
+    Args:
+        name: str.
+        dtype: dtype of the mean.
+    """
+
+    def __init__(self, name="perplexity", dtype=None):
+        super().__init__(name, dtype)
+
+    def result(self):
+        """The perplexity so far, a scalar."""
+        return ops.exp(super().result())
 
 
 def exact_match(y_true, y_pred):

@@ -8,7 +8,10 @@ import tensorflow as tf
 from seqzoo.models import seq2seq
 from seqzoo.models.losses import ExactMatch, SequenceCrossentropy
 from seqzoo.models.recurrent import has_gpu
-from seqzoo.pipelines import PairPreprocessor, with_commuted_sums
+from seqzoo.models.text_presets import TEXT_PRESETS
+from seqzoo.pipelines import PairPreprocessor, Vocabulary, hold_out, load_addition, read_pairs, with_commuted_sums
+
+_VALIDATION_BATCH = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,11 +56,56 @@ class Preset:
     exact_match: float | None = None
     cpu_minutes: float | None = None
 
+    metric = "val_exact_match"
+    metric_label = "exact match on validation data"
+
     @property
     def command(self):
         """The command that trains it."""
         data = "" if self.digits else " --data FILE"
         return f"seqzoo train {self.name} --output DIR{data}"
+
+    @property
+    def data_name(self):
+        """The name of its own data, or `None`."""
+        return f"addition/digits_{self.digits}" if self.digits else None
+
+    def data_facts(self, data=None):
+        """What identifies the data beside its name: nothing for pairs."""
+        return {}
+
+    def training_data(self, data=None, validation_data=None, seed=0):
+        """The pairs to train on, those to validate on, and the preprocessor for them.
+
+        Args:
+            data: file of pairs (see `read_pairs`), or `None` for the preset's own data.
+            validation_data: likewise; `None` holds out a seeded tenth of `data`.
+            seed: int.
+
+        Returns:
+            `(training, validation, preprocessor)`. The preset's own data brings its `test` split to validate on.
+            Vocabulary and lengths are those of all of `data`.
+
+        Raises:
+            ValueError: for a wrong line, or no data.
+            FileNotFoundError: for a missing file.
+        """
+        if data is None:
+            if validation_data is not None:
+                raise ValueError("Validation data needs data to train on: give both, or neither")
+            if self.digits is None:
+                raise ValueError(f"The preset {self.name} has no data of its own: give a file of pairs, --data FILE")
+            training, validation = load_addition(self.digits, ["train", "test"])
+            return training, validation, self.preprocessor(training)
+        pairs = read_pairs(data)
+        preprocessor = self.preprocessor(pairs)
+        if validation_data is not None:
+            return pairs, read_pairs(validation_data, preprocessor), preprocessor
+        training, validation = hold_out(pairs, seed)
+        for part, name in ((training, "train on"), (validation, "hold out")):
+            if not list(part.take(1)):
+                raise ValueError(f"{data} has too few different sources: no pair is left to {name}")
+        return training, validation, preprocessor
 
     def preprocessor(self, pairs):
         """A `PairPreprocessor` for these pairs, reversing or not as the preset has it."""
@@ -76,11 +124,22 @@ class Preset:
             initializer=self.initializer,
         )
 
+    def count_params(self):
+        """The parameters of its model on its own data, int; `None` where the user brings the data."""
+        if not self.digits:
+            return None
+        sums = PairPreprocessor(Vocabulary("0123456789+"), 2 * self.digits + 1, self.digits + 1)
+        return self.build(sums).count_params()
+
     def batches(self, preprocessor, pairs, seed=0, validation=None):
         """Training batches of this recipe, `tf.data.Dataset`; sums that stand in `validation` are not added."""
         if self.commute:
             pairs = with_commuted_sums(pairs, except_for=validation)
         return preprocessor.batches(pairs, self.batch_size, shuffle_seed=seed, drop_remainder=True)
+
+    def validation_batches(self, preprocessor, pairs):
+        """Batches for the figures after each epoch."""
+        return preprocessor.batches(pairs, _VALIDATION_BATCH)
 
     def compile(self, model, steps_per_epoch):
         """Compiles a model with this recipe.
@@ -138,6 +197,7 @@ PRESETS = {
         Preset("addition_peeky_reverse", "PeekySeq2Seq", digits=3, reverse=True, exact_match=0.9976, cpu_minutes=2.7),
         Preset("pairs_baseline", "Seq2Seq"),
         Preset("pairs_peeky_reverse", "PeekySeq2Seq", reverse=True),
+        *TEXT_PRESETS,
     )
 }
 

@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from seqzoo.models.initializers import initializer_options
+from seqzoo.models.scan import scan
 
 CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple_rnn": keras.layers.SimpleRNN}
 
@@ -16,9 +17,9 @@ _LONGEST_UNROLL = 32
 class Recurrent(keras.layers.Layer):
     """A stock Keras recurrent layer that can also read a context: one vector a row, the same at every step.
 
-    Without `unroll` it calls the stock layer (cuDNN on a GPU), the context repeated beside its inputs. With `unroll`
-    it computes the same from the same weights, but projects the inputs of all steps in one matrix product, the
-    context once, and skips the first step's product with a state of zeros.
+    On a GPU, without `unroll`, it calls the stock layer (cuDNN), the context repeated beside its inputs. Else it
+    computes the same from the same weights, but projects the inputs of all steps in one matrix product and the context
+    once; the steps are unrolled, the first step's product with a state of zeros skipped, or run by `scan`.
 
     Args:
         cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
@@ -57,8 +58,8 @@ class Recurrent(keras.layers.Layer):
             name=cell,
             **initializer_options(initializer, cell),
         )
-        # An unrolled layer never calls cuDNN, which XLA cannot compile.
-        self.rnn.supports_jit = self.supports_jit = unroll or self.rnn.supports_jit
+        # XLA cannot compile cuDNN, which only the stock layer calls.
+        self.rnn.supports_jit = self.supports_jit = not self._calls_stock_layer or self.rnn.supports_jit
 
     def build(self, inputs_shape, states_shape=None, context_shape=None):
         """Makes the stock layer's weights."""
@@ -67,13 +68,22 @@ class Recurrent(keras.layers.Layer):
 
     def call(self, inputs, states=None, context=None):
         """See the class."""
-        if not self.unroll:
+        if self._calls_stock_layer:
             if context is not None:
                 inputs = ops.concatenate([repeat(context, inputs), inputs], axis=-1)
             outputs, *states = self.rnn(inputs, initial_state=states)
             return outputs, states
         projected = self.project(ops.transpose(inputs, (1, 0, 2)))
         from_context = 0.0 if context is None else self.project_context(context)
+        if not self.unroll:
+            if states is None:
+                zeros = ops.zeros((ops.shape(projected)[1], self.units), self.compute_dtype)
+                states = [zeros] * number_of_states(self.cell)
+            bias = self._recurrent_bias()
+            bias = ops.zeros(projected.shape[-1:], self.compute_dtype) if bias is None else bias
+            kernel = self._weight("recurrent_kernel")
+            outputs, states = scan(self._combine, projected + from_context, kernel, bias, states)
+            return ops.transpose(outputs, (1, 0, 2)), states
         outputs = []
         for step_inputs in ops.unstack(projected, inputs.shape[1], axis=0):
             output, states = self.step(step_inputs + from_context, states)
@@ -100,25 +110,14 @@ class Recurrent(keras.layers.Layer):
         Returns:
             `(output, states)`: `[batch, units]`, and the new states.
         """
-        h = None if states is None else states[0]
-        recurrent = 0.0 if h is None else ops.matmul(h, self._weight("recurrent_kernel"))
-        if self.cell == "lstm":
-            i, f, g, o = ops.split(projected + recurrent, 4, axis=-1)
-            c = ops.sigmoid(i) * ops.tanh(g)
-            if states is not None:
-                c += kept(states[1], f)
-            h = ops.sigmoid(o) * ops.tanh(c)
-            return h, [h, c]
-        if self.cell == "gru":
-            recurrent += ops.broadcast_to(self._weight("bias")[1], ops.shape(projected))
-            z, r, g = ops.split(projected, 3, axis=-1)
-            recurrent_z, recurrent_r, recurrent_g = ops.split(recurrent, 3, axis=-1)
-            z = ops.sigmoid(z + recurrent_z)
-            new = (1.0 - z) * ops.tanh(g + ops.sigmoid(r + recurrent_r) * recurrent_g)
-            h = new if h is None else new + z * h
-            return h, [h]
-        h = ops.tanh(projected + recurrent)
-        return h, [h]
+        recurrent = 0.0
+        if states is not None:
+            recurrent = ops.matmul(states[0], self._weight("recurrent_kernel"))
+        bias = self._recurrent_bias()
+        if bias is not None:
+            recurrent += ops.broadcast_to(bias, ops.shape(projected))
+        states = self._combine(projected, recurrent, states)
+        return states[0], states
 
     def get_config(self):
         """The constructor's arguments."""
@@ -129,6 +128,29 @@ class Recurrent(keras.layers.Layer):
             "unroll": self.unroll,
             "initializer": self.initializer,
         }
+
+    @property
+    def _calls_stock_layer(self):
+        return not self.unroll and has_gpu()
+
+    def _combine(self, projected, recurrent, states):
+        """A step's elementwise part: the new states of projected inputs, projected output before, and states."""
+        if self.cell == "lstm":
+            i, f, g, o = ops.split(projected + recurrent, 4, axis=-1)
+            c = ops.sigmoid(i) * ops.tanh(g)
+            if states is not None:
+                c += kept(states[1], f)
+            return [ops.sigmoid(o) * ops.tanh(c), c]
+        if self.cell == "gru":
+            z, r, g = ops.split(projected, 3, axis=-1)
+            recurrent_z, recurrent_r, recurrent_g = ops.split(recurrent, 3, axis=-1)
+            z = ops.sigmoid(z + recurrent_z)
+            new = (1.0 - z) * ops.tanh(g + ops.sigmoid(r + recurrent_r) * recurrent_g)
+            return [new if states is None else new + z * states[0]]
+        return [ops.tanh(projected + recurrent)]
+
+    def _recurrent_bias(self):
+        return self._weight("bias")[1] if self.cell == "gru" else None
 
     def _weight(self, name):
         return ops.cast(getattr(self.rnn.cell, name), self.compute_dtype)

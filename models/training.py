@@ -12,54 +12,19 @@ import numpy as np
 
 from seqzoo.files import new_folder, replacing
 from seqzoo.models.evaluation import evaluate
-from seqzoo.pipelines import hold_out, load_addition, read_pairs
 
-_VALIDATION_BATCH = 1000
-
-
-def training_pairs(preset, data=None, validation_data=None, seed=0):
-    """The pairs to train on, those to validate on, and the preprocessor for them.
-
-    Args:
-        preset: `Preset`.
-        data: file of pairs (see `read_pairs`), or `None` for the preset's own data.
-        validation_data: likewise; `None` holds out a seeded tenth of `data`.
-        seed: int.
-
-    Returns:
-        `(training, validation, preprocessor)`. The preset's own data brings its `test` split to validate on. Vocabulary
-        and lengths are those of all of `data`.
-
-    Raises:
-        ValueError: for a wrong line, or no data.
-        FileNotFoundError: for a missing file.
-    """
-    if data is None:
-        if validation_data is not None:
-            raise ValueError("Validation data needs data to train on: give both, or neither")
-        if preset.digits is None:
-            raise ValueError(f"The preset {preset.name} has no data of its own: give a file of pairs, --data FILE")
-        training, validation = load_addition(preset.digits, ["train", "test"])
-        return training, validation, preset.preprocessor(training)
-    pairs = read_pairs(data)
-    preprocessor = preset.preprocessor(pairs)
-    if validation_data is not None:
-        return pairs, read_pairs(validation_data, preprocessor), preprocessor
-    training, validation = hold_out(pairs, seed)
-    for part, name in ((training, "train on"), (validation, "hold out")):
-        if not list(part.take(1)):
-            raise ValueError(f"{data} has too few different sources: no pair is left to {name}")
-    return training, validation, preprocessor
+# Figures that a preset has reached before say nothing about the run.
+_REACHED = ("exact_match", "nats_per_token", "cpu_minutes")
 
 
 def fit(preset, training, validation, preprocessor, seed=0, verbose="auto", callbacks=()):
     """Builds the preset's model, compiles it with its recipe and trains it.
 
     Returns:
-        `(model, history)`: the trained `Seq2Seq`, and Keras' `History`, whose `cpu` is a `CpuTimes`.
+        `(model, history)`: the trained model, and Keras' `History`, whose `cpu` is a `CpuTimes`.
 
     Raises:
-        ValueError: for pairs that do not fit the preprocessor, fewer than one batch, or a loss that is not a number.
+        ValueError: for data that do not fit the preprocessor, fewer than one batch, or a loss that is not a number.
     """
     keras.utils.set_random_seed(seed)
     batches = preset.batches(preprocessor, training, seed, validation)
@@ -68,7 +33,7 @@ def fit(preset, training, validation, preprocessor, seed=0, verbose="auto", call
     cpu = CpuTimes()
     history = model.fit(
         batches,
-        validation_data=preprocessor.batches(validation, _VALIDATION_BATCH),
+        validation_data=preset.validation_batches(preprocessor, validation),
         epochs=preset.epochs,
         shuffle=False,  # The batches are shuffled already.
         verbose=verbose,
@@ -86,11 +51,11 @@ def train(preset, output, data=None, validation_data=None, seed=0, verbose="auto
     """Trains a preset and writes the results to a folder.
 
     Args:
-        preset: `Preset`.
+        preset: `Preset` or `TextPreset`.
         output: folder, new or empty. Gets `model.keras`, `history.csv` (a line an epoch), `history.png` and
             `metrics.json`; each is written whole or not at all.
-        data: see `training_pairs`.
-        validation_data: see `training_pairs`.
+        data: see the preset's `training_data`.
+        validation_data: see the preset's `training_data`.
         seed: int. The same seed gives the same weights on the same kind of machine.
         verbose: see `keras.Model.fit`.
 
@@ -102,7 +67,7 @@ def train(preset, output, data=None, validation_data=None, seed=0, verbose="auto
         OSError: for a folder that cannot be written.
     """
     started = time.monotonic()
-    training, validation, preprocessor = training_pairs(preset, data, validation_data, seed)
+    training, validation, preprocessor = preset.training_data(data, validation_data, seed)
     output = new_folder(output)
     try:
         model, history = fit(preset, training, validation, preprocessor, seed, verbose)
@@ -116,34 +81,37 @@ def train(preset, output, data=None, validation_data=None, seed=0, verbose="auto
         "parameters": model.count_params(),
         "epochs": preset.epochs,
         "seed": seed,
-        "data": str(data) if data else f"addition/digits_{preset.digits}",
-        "preset": {
-            key: value for key, value in dataclasses.asdict(preset).items() if key not in ("exact_match", "cpu_minutes")
-        },
+        "data": str(data) if data else preset.data_name,
+        **preset.data_facts(data),
+        "preset": {key: value for key, value in dataclasses.asdict(preset).items() if key not in _REACHED},
         "wall_seconds": time.monotonic() - started,
         "cpu_seconds": history.cpu.seconds(),
     }
     with replacing(output / "model.keras") as path:
         model.save(path)
     write_table(output / "history.csv", [{"epoch": i, **logs} for i, logs in enumerate(_rows(history.history), 1)])
-    draw_curves(output / "history.png", {preset.name: history.history["val_exact_match"]})
+    draw_curves(output / "history.png", {preset.name: history.history[preset.metric]}, preset.metric_label)
     with replacing(output / "metrics.json") as path, open(path, "w", encoding="utf-8") as file:
         json.dump(metrics, file, indent=2, ensure_ascii=False)
     return model, metrics
 
 
-def draw_curves(path, curves):
-    """Plots exact match against epochs as a PNG.
+def draw_curves(path, curves, label="exact match on validation data"):
+    """Plots a metric against epochs as a PNG.
 
     Args:
         path: file name.
-        curves: dictionary from a curve's label to its values, one an epoch, in [0, 1].
+        curves: dictionary from a curve's label to its values, one an epoch.
+        label: what the values are. Exact match is drawn as a percentage, from 0 to 100.
     """
+    percent = label.startswith("exact match")
     figure = matplotlib.figure.Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
-    for label, values in curves.items():
-        axes.plot(np.arange(1, len(values) + 1), 100 * np.asarray(values), marker=".", label=label)
-    axes.set(xlabel="epoch", ylabel="exact match on validation data (%)", ylim=(-2, 102))
+    for name, values in curves.items():
+        axes.plot(np.arange(1, len(values) + 1), np.asarray(values) * (100 if percent else 1), marker=".", label=name)
+    axes.set(xlabel="epoch", ylabel=f"{label} (%)" if percent else label)
+    if percent:
+        axes.set(ylim=(-2, 102))
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,6 +1,7 @@
 """The command line, run as users run it: results on standard output, one clear line for each mistake."""
 
 import csv
+import hashlib
 import json
 import os
 import subprocess
@@ -54,7 +55,8 @@ def test_help_names_every_command_and_loads_no_tensorflow():
     result = command("--help", env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"})
     assert result.returncode == 0
     assert all(
-        name in result.stdout.decode() for name in ("demo", "presets", "train", "evaluate", "generate", "figure")
+        name in result.stdout.decode()
+        for name in ("demo", "presets", "train", "evaluate", "generate", "sample", "figure")
     )
     loaded = result.stderr.decode()
     assert "argparse" in loaded
@@ -142,7 +144,7 @@ def test_generate_reads_standard_input_line_by_line(model_file):
 def test_presets_lists_parameters_as_text_and_json(run):
     status, output, _ = run("presets")
     assert status == 0
-    assert "addition_peeky_reverse  217773" in output
+    assert "addition_peeky_reverse 217773" in " ".join(output.split())
     _, output, _ = run("presets", "--json")
     assert [row["name"] for row in json.loads(output)["presets"]] == list(models.PRESETS)
 
@@ -308,3 +310,141 @@ def test_mistakes_are_one_error_line_with_status_2(run, tmp_path, monkeypatch, a
     assert errors.splitlines()[-1].startswith(f"error: {message}")
     assert "Traceback" not in errors
     assert os.listdir(tmp_path) == []
+
+
+@pytest.fixture
+def text_file(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("the cat sat on the mat.\nthe rat sat on the hat.\n" * 60)
+    return path
+
+
+@pytest.fixture(scope="module")
+def writer_file(tmp_path_factory):
+    """A small, untrained language model; and one of words with an unknown token."""
+    from seqzoo.pipelines import TextPreprocessor
+
+    folder = tmp_path_factory.mktemp("writers")
+    for name, options in {"letters": {}, "words": {"split": "whitespace", "unknown": True}}.items():
+        preprocessor = TextPreprocessor.from_text("the cat sat on the mat.", **options)
+        models.LanguageModel(preprocessor, 4, 8).save(folder / f"{name}.keras")
+    return folder / "letters.keras"
+
+
+def train_text_briefly(run, text_file, output, *options, preset="char_lstm"):
+    return run(
+        "train", preset, "--data", text_file, "--output", output, "--epochs", 2, "--batch-size", 4, "--hidden-dim", 8,
+        "--window", 16, *options,
+    )  # fmt: skip
+
+
+def test_language_model_is_trained_evaluated_and_sampled(run, text_file, tmp_path):
+    status, output, errors = train_text_briefly(run, text_file, tmp_path / "run", "--json")
+    assert status == 0, errors
+    metrics = json.loads(output)
+    assert metrics["tokens"] == 288  # the last tenth
+    assert metrics["nats_per_token"] < 2.5
+    assert metrics["data"] == str(text_file)
+    assert metrics["data_sha256"] == hashlib.sha256(text_file.read_bytes()).hexdigest()
+    assert metrics["preset"]["window"] == 16
+    assert sorted(os.listdir(tmp_path / "run")) == ["history.csv", "history.png", "metrics.json", "model.keras"]
+    with open(tmp_path / "run/history.csv") as file:
+        epochs = list(csv.DictReader(file))
+    assert float(epochs[1]["val_loss"]) < float(epochs[0]["val_loss"])
+
+    model = tmp_path / "run/model.keras"
+    status, output, _ = run("evaluate", model, "--data", text_file, "--json")
+    assert status == 0
+    assert json.loads(output)["tokens"] == 2880
+    status, output, _ = run("evaluate", model, "--data", text_file)
+    assert "over 2,880 tokens" in output
+    assert "perplexity" in output
+    status, output, _ = run("sample", model, "--prompt", "the ", "--length", 30, "--greedy")
+    assert status == 0
+    assert output.startswith("the ")
+    assert len(output) == 4 + 30 + 1
+
+
+def test_validation_data_is_all_validated_on(run, text_file, tmp_path):
+    status, output, _ = train_text_briefly(
+        run, text_file, tmp_path / "run", "--validation-data", text_file, "--lines", "--json"
+    )
+    assert status == 0
+    assert json.loads(output)["tokens"] == 2880
+    assert json.loads(output)["preset"]["lines"] is True
+
+
+def test_sample_repeats_with_the_seed_and_draws_as_told(run, writer_file):
+    def sample(*options):
+        status, output, errors = run("sample", writer_file, "--prompt", "the", "--length", 40, *options)
+        assert status == 0, errors
+        return output
+
+    assert sample() == sample("--seed", 0) == sample("--temperature", 1) == sample("--top-k", 99, "--top-p", 1)
+    assert sample() != sample("--seed", 1)
+    assert sample("--greedy") == sample("--top-k", 1)
+    assert sample("--stop", ".") == "the.\n"
+    assert "a" not in sample("--skip", "a")[3:]
+
+
+def test_sample_says_which_words_it_reads_as_unknown(run, writer_file):
+    words = writer_file.with_name("words.keras")
+    status, output, errors = run("sample", words, "--prompt", "the dog", "--length", 3)
+    assert status == 0
+    assert output.startswith("the dog ")
+    assert "note: not in the vocabulary, read as the unknown token: 'dog'\n" in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--prompt", "thé"], "row 1: the prompt has the character 'é', which is not in the vocabulary"),
+        (["--length", "-5"], "argument --length: must be a whole number from 0, not '-5'"),
+        (["--temperature", "0"], "temperature must be a number above 0. Received: temperature=0.0"),
+        (["--temperature", "-1"], "temperature must be a number above 0. Received: temperature=-1.0"),
+        (["--top-k", "0"], "k must be a whole number from 1. Received: k=0"),
+        (["--top-p", "0"], "p must be in (0, 1]. Received: p=0.0"),
+        (["--top-p", "1.5"], "p must be in (0, 1]. Received: p=1.5"),
+        (["--greedy", "--top-k", "2"], "--greedy draws nothing"),
+        (["--stop", ""], "stop must be text of tokens that the model can write. Received: stop=''"),
+        (["--skip", "é"], "skip has the token 'é', which is not in the vocabulary"),
+    ],
+)
+def test_wrong_sample_options_are_one_error_line(run, writer_file, options, message):
+    status, output, errors = run("sample", writer_file, *options)
+    assert (status, output) == (2, "")
+    assert errors.splitlines()[-1].startswith(f"error: {message}")
+
+
+def test_each_kind_of_model_is_told_from_the_other(run, writer_file, model_file):
+    assert run("generate", writer_file, "abc")[2].endswith("answers nothing: use seqzoo sample\n")
+    assert run("sample", model_file)[2].endswith("is no language model: use seqzoo generate\n")
+    assert "a text to be scored on: give a file, --data FILE" in run("evaluate", writer_file)[2]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (b"", [], "{data} is empty"),
+        (b"a\nb\xff\n", [], "{data}:2: the line is not valid UTF-8"),
+        (b"abc", [], "There are 2 tokens to train on, fewer than one window of 16: give more text or shorter windows"),
+        (b"the cat " * 30, ["--reverse"], "The preset char_lstm has no --reverse: leave it out"),
+        (b"the cat " * 30, ["--validation-data", "{wrong}"], "{wrong}: line 1: the text has the character 'x'"),
+    ],
+)
+def test_wrong_texts_are_one_error_line_and_leave_nothing(run, tmp_path, content, options, message):
+    data, wrong = tmp_path / "data.txt", tmp_path / "wrong.txt"
+    data.write_bytes(content)
+    wrong.write_bytes(b"x")
+    names = {"data": data, "wrong": wrong}
+    options = [option.format(**names) for option in options]
+    status, output, errors = train_text_briefly(run, data, tmp_path / "run", *options)
+    assert (status, output) == (2, "")
+    assert errors.splitlines()[-1].startswith("error: " + message.format(**names))
+    assert not (tmp_path / "run").exists()
+
+
+def test_text_presets_that_need_data_say_so(run, tmp_path):
+    status, _, errors = run("train", "char_lstm", "--output", tmp_path / "run")
+    assert status == 2
+    assert "The preset char_lstm has no data of its own: give a text file, --data FILE" in errors

@@ -10,6 +10,9 @@ import pathlib
 import sys
 
 _DEMO_EPOCHS = 12
+_RECIPE_FIELDS = (
+    "epochs", "batch_size", "hidden_dim", "embedding_dim", "cell", "reverse", "learning_rate", "window", "lines",
+)  # fmt: skip
 _DEMO_SUMS = ["57+5", "628+521", "1+1", "999+999", "0+0", "10+990"]
 
 
@@ -57,24 +60,19 @@ def _presets(options):
     if options.json:
         print(json.dumps({"presets": rows}))
         return
-    columns = ("name", "parameters", "kib", "data", "exact_match", "cpu_minutes", "epochs")
-    table = [columns, *[["–" if row[key] is None else str(row[key]) for key in columns] for row in rows]]
+    columns = ("name", "parameters", "kib", "data", "exact_match", "nats_per_token", "cpu_minutes", "epochs")
+    table = [columns, *[["–" if row.get(key) is None else str(row[key]) for key in columns] for row in rows]]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _preset_row(preset):
-    from seqzoo.pipelines import PairPreprocessor, Vocabulary
-
     row = dataclasses.asdict(preset)
     row["command"] = preset.command
-    row["data"] = f"addition/digits_{preset.digits}" if preset.digits else "--data"
-    row["parameters"] = row["kib"] = None
-    if preset.digits:
-        sums = PairPreprocessor(Vocabulary("0123456789+"), 2 * preset.digits + 1, preset.digits + 1)
-        row["parameters"] = preset.build(sums).count_params()
-        row["kib"] = round(4 * row["parameters"] / 1024)  # of float32 weights
+    row["data"] = preset.data_name or "--data"
+    row["parameters"] = preset.count_params()
+    row["kib"] = row["parameters"] and round(4 * row["parameters"] / 1024)  # of float32 weights
     return row
 
 
@@ -82,9 +80,12 @@ def _train(options):
     from seqzoo.models import preset
     from seqzoo.models.training import train
 
-    fields = ("epochs", "batch_size", "hidden_dim", "embedding_dim", "cell", "reverse", "learning_rate")
-    given = {field: getattr(options, field) for field in fields if getattr(options, field) is not None}
-    recipe = dataclasses.replace(preset(options.preset), **given)
+    recipe = preset(options.preset)
+    given = {field: getattr(options, field) for field in _RECIPE_FIELDS if getattr(options, field) is not None}
+    for field in given:
+        if not hasattr(recipe, field):
+            raise ValueError(f"The preset {recipe.name} has no --{field.replace('_', '-')}: leave it out")
+    recipe = dataclasses.replace(recipe, **given)
     with _progress_on_stderr() as verbose:
         _, metrics = train(recipe, options.output, options.data, options.validation_data, options.seed, verbose)
     if options.json:
@@ -95,16 +96,33 @@ def _train(options):
 
 
 def _evaluate(options):
-    from seqzoo.models import evaluate, load
-    from seqzoo.pipelines import read_pairs
+    from seqzoo.models import LanguageModel, evaluate, load
 
     model = load(options.model)
-    pairs = read_pairs(options.data, model.preprocessor) if options.data else _test_sums(model.preprocessor)
-    metrics = evaluate(model, pairs)
+    data = _text(options, model) if isinstance(model, LanguageModel) else _pairs(options, model)
+    metrics = evaluate(model, data)
     if options.json:
         print(json.dumps(metrics, ensure_ascii=False))
     else:
         _print_metrics(metrics)
+
+
+def _text(options, model):
+    from seqzoo.pipelines import read_text
+
+    if options.data is None:
+        raise ValueError("A language model needs a text to be scored on: give a file, --data FILE")
+    try:
+        return model.preprocessor.encode(read_text(options.data))
+    except ValueError as error:
+        text = str(error)
+        raise ValueError(text if text.startswith(options.data) else f"{options.data}: {text}") from None
+
+
+def _pairs(options, model):
+    from seqzoo.pipelines import read_pairs
+
+    return read_pairs(options.data, model.preprocessor) if options.data else _test_sums(model.preprocessor)
 
 
 def _test_sums(preprocessor):
@@ -118,14 +136,47 @@ def _test_sums(preprocessor):
 
 
 def _generate(options):
-    from seqzoo.models import load
+    from seqzoo.models import LanguageModel, load
 
     model = load(options.model)
+    if isinstance(model, LanguageModel):
+        raise ValueError(f"{options.model} is a language model, which answers nothing: use seqzoo sample")
     sources = options.source or (line.rstrip(b"\r\n") for line in sys.stdin.buffer)
     interactive = not options.source and sys.stdin.isatty()
     answers = map(model.generate, sources) if interactive else model.generate_each(sources)
     for answer in answers:
         print(answer, flush=interactive)
+
+
+def _sample(options):
+    from seqzoo.models import LanguageModel, load
+
+    model = load(options.model)
+    if not isinstance(model, LanguageModel):
+        raise ValueError(f"{options.model} is no language model: use seqzoo generate")
+    vocabulary = model.preprocessor.vocabulary
+    skip = options.skip.split() if vocabulary.split == "whitespace" else options.skip
+    pieces = model.stream(options.prompt, options.length, _sampler(options), options.seed, options.stop, skip)
+    if unknown := model.preprocessor.unknown_tokens(options.prompt):
+        tokens = ", ".join(map(repr, unknown))
+        print(f"note: not in the vocabulary, read as the unknown token: {tokens}", file=sys.stderr)
+    sys.stdout.write(options.prompt)
+    if options.prompt and vocabulary.split == "whitespace":
+        sys.stdout.write(" ")
+    for piece in pieces:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    print()
+
+
+def _sampler(options):
+    from seqzoo.models import Chain, Greedy, Temperature, TopK, TopP
+
+    kinds = (Temperature, options.temperature), (TopK, options.top_k), (TopP, options.top_p)
+    chosen = [sampler(value) for sampler, value in kinds if value is not None]
+    if options.greedy and chosen:
+        raise ValueError("--greedy draws nothing: leave out --temperature, --top-k and --top-p, or --greedy")
+    return Greedy() if options.greedy else Chain(chosen)
 
 
 def _figure(options):
@@ -141,12 +192,20 @@ def _figure(options):
 
 
 def _print_metrics(metrics):
-    print(f"exact match   {metrics['exact_match']:.2%} of {metrics['rows']:,} answers")
-    print(f"characters    {metrics['character_accuracy']:.3%}")
+    if "exact_match" in metrics:
+        print(f"exact match   {metrics['exact_match']:.2%} of {metrics['rows']:,} answers")
+        print(f"characters    {metrics['character_accuracy']:.3%}")
+    else:
+        print(f"nats/token    {metrics['nats_per_token']:.4f} over {metrics['tokens']:,} tokens")
+        print(f"bits/token    {metrics['bits_per_token']:.4f}")
+        print(f"perplexity    {metrics['perplexity']:.3f}")
     if "cpu_seconds" in metrics:
         print(f"parameters    {metrics['parameters']:,}")
         print(f"CPU time      {metrics['cpu_seconds']['total']:.0f} s, wall time {metrics['wall_seconds']:.0f} s")
     for example in metrics["examples"]:
+        if isinstance(example, str):
+            print(f"it writes:\n{example}")
+            continue
         note = "" if example["answer"] == example["target"] else f"  (right: {example['target']})"
         print(f"  {example['source']} → {example['answer']}{note}")
 
@@ -199,17 +258,31 @@ def _parser():
     train.add_argument("--embedding-dim", type=_positive, metavar="N")
     train.add_argument("--cell", choices=["lstm", "gru", "simple_rnn"])
     train.add_argument("--reverse", action=argparse.BooleanOptionalAction, help="turn sources around")
+    train.add_argument("--window", type=_positive, metavar="N", help="tokens that a language model learns from at once")
+    train.add_argument("--lines", action=argparse.BooleanOptionalAction, help="each line is a text that ends")
     train.add_argument("--learning-rate", type=_positive_float, metavar="X")
     train.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
 
-    evaluate = command("evaluate", _evaluate, "score a model on pairs")
+    evaluate = command("evaluate", _evaluate, "score a model on pairs, or a language model on a text")
     evaluate.add_argument("model", metavar="MODEL", help="a .keras file")
-    evaluate.add_argument("--data", metavar="FILE", help="source<TAB>target lines (default: the test sums)")
+    evaluate.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the test sums)")
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
 
     generate = command("generate", _generate, "answer sources, one answer a line")
     generate.add_argument("model", metavar="MODEL", help="a .keras file")
     generate.add_argument("source", metavar="SOURCE", nargs="*", help="without any, lines are read from standard input")
+
+    sample = command("sample", _sample, "let a language model write on")
+    sample.add_argument("model", metavar="MODEL", help="a .keras file")
+    sample.add_argument("--prompt", default="", metavar="P", help="how the text starts (default: empty)")
+    sample.add_argument("--length", type=_natural, default=500, metavar="N", help="the most tokens to write")
+    sample.add_argument("--greedy", action="store_true", help="always the most probable token")
+    sample.add_argument("--temperature", type=float, metavar="T", help="below 1 more probable text, above 1 less")
+    sample.add_argument("--top-k", type=int, metavar="K", help="draw among the K most probable tokens")
+    sample.add_argument("--top-p", type=float, metavar="P", help="draw among the tokens that make up P of 1")
+    sample.add_argument("--seed", type=_seed, default=0, metavar="S")
+    sample.add_argument("--stop", metavar="TEXT", help="end after this text")
+    sample.add_argument("--skip", default="", metavar="CHARS", help="characters (or words) never to write")
 
     figure = command("figure", _figure, "draw the chapter's accuracy curves")
     figure.add_argument("--recipe", choices=["book", "zoo"], default="book")
@@ -219,7 +292,7 @@ def _parser():
 
 def _add_run_options(parser):
     parser.add_argument("--output", metavar="DIR", required=True, help="a new or empty folder for the results")
-    parser.add_argument("--data", metavar="FILE", help="source<TAB>target lines, UTF-8")
+    parser.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text; UTF-8")
     parser.add_argument("--validation-data", metavar="FILE", help="likewise (default: a tenth of --data is held out)")
     parser.add_argument("--epochs", type=_positive, metavar="N")
     parser.add_argument("--seed", type=_seed, default=0, metavar="N")
@@ -228,6 +301,12 @@ def _add_run_options(parser):
 def _positive(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)
+
+
+def _natural(text):
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0, not {text!r}")
     return int(text)
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqzoo.models import ExactMatch, SequenceCrossentropy
+from seqzoo.models import BitsPerToken, ExactMatch, Perplexity, SequenceCrossentropy
 
 
 def logits_for(ids, vocabulary_size=6):
@@ -45,8 +45,22 @@ def test_exact_match_wants_every_token_and_the_end_and_ignores_the_rest():
     assert float(metric.result()) == 0.5
 
 
-def test_loss_and_metric_survive_serialisation():
-    for thing in (SequenceCrossentropy(name="x"), ExactMatch(name="x")):
+def test_bits_and_perplexity_are_those_of_the_mean_over_all_tokens():
+    tokens = np.array([[3, 0, 1], [2, 5, 4]])
+    logits = np.random.default_rng(0).normal(size=(2, 3, 6)).astype("float32")
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    nats = -np.log(np.take_along_axis(probabilities, tokens[..., None], axis=-1)).mean()
+    bits, perplexity = BitsPerToken(), Perplexity()
+    for row in (slice(0, 1), slice(1, 2)):
+        bits.update_state(tokens[row], logits[row])
+        perplexity.update_state(tokens[row], logits[row])
+    np.testing.assert_allclose(bits.result(), nats / np.log(2), rtol=1e-5)
+    np.testing.assert_allclose(perplexity.result(), np.exp(nats), rtol=1e-5)
+
+
+def test_losses_and_metrics_survive_serialisation():
+    for kind in (SequenceCrossentropy, ExactMatch, BitsPerToken, Perplexity):
+        thing = kind(name="x")
         again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(thing))
         assert type(again) is type(thing)
         assert again.name == "x"

@@ -61,3 +61,32 @@ def test_short_sequences_are_unrolled_on_a_cpu_and_long_ones_are_not():
     assert recurrent.unrolls(7, 4) is not recurrent.has_gpu()
     assert not recurrent.unrolls(7, 500)
     assert not recurrent.unrolls(None)
+
+
+@pytest.mark.parametrize("cell", recurrent.CELLS)
+@pytest.mark.parametrize("with_states", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_scan_and_its_gradients_equal_the_stock_layers(cell, with_states, jit_compile):
+    keras.utils.set_random_seed(0)
+    layer = recurrent.Recurrent(cell, 8)
+    inputs = random(5, 40, 3)
+    states = [random(5, 8, seed=2 + i) for i in range(recurrent.number_of_states(cell))] if with_states else None
+    layer(inputs, states=states)
+    for weight in layer.weights:
+        weight.assign(0.5 * random(*weight.shape, seed=9))
+    watched = [inputs, *(states or [])]
+
+    def results(call):
+        with tf.GradientTape() as tape:
+            tape.watch(watched)
+            outputs, last = call()
+            loss = tf.reduce_sum(outputs**2) + sum(tf.reduce_sum(state**3) for state in last)
+        return outputs, last, tape.gradient(loss, [*watched, *[weight.value for weight in layer.weights]])
+
+    def stock():
+        outputs, *last = layer.rnn(inputs, initial_state=states)
+        return outputs, last
+
+    ours = tf.function(lambda: results(lambda: layer(inputs, states=states)), jit_compile=jit_compile)()
+    for mine, expected in zip(keras.tree.flatten(ours), keras.tree.flatten(results(stock)), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-4)

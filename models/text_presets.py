@@ -1,0 +1,218 @@
+"""The zoo's language-model presets: for each text a model and the recipe that trains it."""
+
+import dataclasses
+import string
+
+import keras
+
+from seqzoo.models.language_model import LanguageModel
+from seqzoo.models.losses import BitsPerToken, Perplexity
+from seqzoo.models.recurrent import has_gpu
+from seqzoo.pipelines import (
+    TextPreprocessor,
+    Vocabulary,
+    load_python_topics,
+    load_tiny_shakespeare,
+    read_text,
+    text_sha256,
+)
+
+_SOURCES = {"pydoc_data.topics": load_python_topics, "tiny_shakespeare": load_tiny_shakespeare}
+_ASCII = string.ascii_letters + string.digits + string.punctuation + " \n"
+
+
+@dataclasses.dataclass(frozen=True)
+class TextPreset:
+    """A language model with its recipe, as data; `dataclasses.replace` gives a variant.
+
+    The recipe is AdamW with linear warm-up and cosine decay to 0, gradients clipped at a global norm of 1, on windows
+    from random places of the text.
+
+    Attributes:
+        name: str, as the command line has it.
+        source: `"pydoc_data.topics"` or `"tiny_shakespeare"`, the text it is trained on by default; `None` where the
+            user brings the data.
+        split: `"characters"` or `"whitespace"`, see `Vocabulary`.
+        lines: bool, see `TextPreprocessor`.
+        ascii: bool, whether the vocabulary is ASCII and an unknown token, and not what stands in the text.
+        max_tokens: int, the size to which a vocabulary is cut; the rest is the unknown token. `None` for no limit.
+        embedding_dim, hidden_dim, cell, num_layers, dropout, tie_embeddings: see `LanguageModel`.
+        window: int, tokens in a window.
+        batch_size: int, windows in a batch.
+        steps_per_epoch: int, batches in an epoch; `None` for as many as hold the text once.
+        epochs: int.
+        learning_rate: float, its highest value.
+        weight_decay: float.
+        nats_per_token: float, on the held-out text after training, as measured with `command`.
+        cpu_minutes: float, process CPU time of that training.
+    """
+
+    name: str
+    source: str | None = None
+    split: str = "characters"
+    lines: bool = False
+    ascii: bool = False
+    max_tokens: int | None = None
+    embedding_dim: int = 64
+    hidden_dim: int = 256
+    cell: str = "lstm"
+    num_layers: int = 1
+    dropout: float = 0.0
+    tie_embeddings: bool = False
+    window: int = 64
+    batch_size: int = 32
+    steps_per_epoch: int | None = 250
+    epochs: int = 8
+    learning_rate: float = 5e-3
+    weight_decay: float = 0.0
+    nats_per_token: float | None = None
+    cpu_minutes: float | None = None
+
+    metric = "val_loss"
+    metric_label = "nats per token on held-out text"
+
+    @property
+    def command(self):
+        """The command that trains it."""
+        data = "" if self.source else " --data FILE"
+        return f"seqzoo train {self.name} --output DIR{data}"
+
+    @property
+    def data_name(self):
+        """The name of its own data, or `None`."""
+        return self.source
+
+    def training_data(self, data=None, validation_data=None, seed=0):
+        """The text to train on, the text to validate on, and the preprocessor for them.
+
+        Args:
+            data: text file (see `read_text`), or `None` for the preset's own text.
+            validation_data: likewise; `None` holds out the last tenth of the text.
+            seed: not used; a text's last tenth is what it is.
+
+        Returns:
+            `(training, validation, preprocessor)`, the texts as ids; see `TextPreprocessor.encode`. The vocabulary is
+            that of all of the text to train on.
+
+        Raises:
+            ValueError: for a wrong or too short text, or no data.
+            FileNotFoundError: for a missing file.
+        """
+        if data is None and validation_data is not None:
+            raise ValueError("Validation data needs data to train on: give both, or neither")
+        if data is None and self.source is None:
+            raise ValueError(f"The preset {self.name} has no data of its own: give a text file, --data FILE")
+        text = self.text() if data is None else read_text(data)
+        preprocessor = self.preprocessor(text)
+        name = self.source if data is None else data
+        training = _encoded(preprocessor, text, name)
+        if validation_data is None:
+            training, validation = preprocessor.hold_out(training)
+        else:
+            validation = _encoded(preprocessor, read_text(validation_data), validation_data)
+        for part, purpose in ((training, "train on"), (validation, "validate on")):
+            if len(part) < self.window:
+                raise ValueError(
+                    f"There are {len(part)} tokens to {purpose}, fewer than one window of {self.window}: "
+                    "give more text or shorter windows (--window)"
+                )
+        return training, validation, preprocessor
+
+    def text(self):
+        """The preset's own text."""
+        return _SOURCES[self.source]()
+
+    def data_facts(self, data=None):
+        """What identifies the text: a dictionary of its SHA-256, which for Python's own text depends on the version."""
+        return {"data_sha256": text_sha256(self.text() if data is None else read_text(data))}
+
+    def preprocessor(self, text):
+        """A `TextPreprocessor` for this text, with the preset's vocabulary."""
+        if self.ascii:
+            return TextPreprocessor(Vocabulary(_ASCII, unknown=True), self.lines)
+        unknown = self.max_tokens is not None
+        return TextPreprocessor.from_text(text, self.split, unknown, self.lines, self.max_tokens)
+
+    def build(self, preprocessor):
+        """A new model, not compiled."""
+        return LanguageModel(
+            preprocessor,
+            embedding_dim=self.embedding_dim,
+            hidden_dim=self.hidden_dim,
+            cell=self.cell,
+            num_layers=self.num_layers,
+            dropout=self.dropout,
+            tie_embeddings=self.tie_embeddings,
+        )
+
+    def count_params(self):
+        """The parameters of its model, int; `None` where they depend on a text that is not at hand."""
+        return self.build(self.preprocessor(None)).count_params() if self.ascii else None
+
+    def batches(self, preprocessor, text, seed=0, validation=None):
+        """Training batches of this recipe, `tf.data.Dataset`."""
+        return preprocessor.windows(text, self.batch_size, self.window, seed, self.steps_per_epoch)
+
+    def validation_batches(self, preprocessor, text):
+        """Batches for the figures after each epoch: windows that are read without what stands before them."""
+        return preprocessor.consecutive(text, self.batch_size, self.window)
+
+    def compile(self, model, steps_per_epoch):
+        """Compiles a model with this recipe; on a CPU as one XLA program, 50 steps at a time.
+
+        Args:
+            model: `LanguageModel`.
+            steps_per_epoch: int, batches an epoch, which the schedule of the learning rate needs.
+        """
+        steps = self.epochs * steps_per_epoch
+        warmup = max(1, steps // 20)
+        learning_rate = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0,
+            decay_steps=max(1, steps - warmup),
+            warmup_target=self.learning_rate,
+            warmup_steps=warmup,
+        )
+        model.compile(
+            optimizer=keras.optimizers.AdamW(
+                learning_rate, weight_decay=self.weight_decay, beta_2=0.99, global_clipnorm=1.0
+            ),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=[BitsPerToken(), Perplexity()],
+            jit_compile=not has_gpu(),
+            steps_per_execution=min(50, steps_per_epoch),
+        )
+
+
+TEXT_PRESETS = (
+    TextPreset("char_lstm"),
+    TextPreset("char_lstm_pydoc", source="pydoc_data.topics", ascii=True),
+    TextPreset(
+        "char_lstm_tiny_shakespeare",
+        source="tiny_shakespeare",
+        hidden_dim=512,
+        dropout=0.35,
+        window=128,
+        batch_size=64,
+        epochs=25,
+        steps_per_epoch=None,
+        learning_rate=3e-3,
+        weight_decay=0.01,
+    ),
+    TextPreset(
+        "word_lstm",
+        split="whitespace",
+        max_tokens=10_000,
+        embedding_dim=256,
+        tie_embeddings=True,
+        dropout=0.3,
+        window=32,
+        batch_size=32,
+    ),
+)
+
+
+def _encoded(preprocessor, text, name):
+    try:
+        return preprocessor.encode(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
