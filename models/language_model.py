@@ -28,7 +28,7 @@ class LanguageModel(keras.Model):
         hidden_dim: int, units of each recurrent layer.
         cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
         num_layers: int.
-        dropout: float in [0, 1), on embedded tokens and on each layer's outputs.
+        dropout: float in [0, 1), on each recurrent layer's outputs.
         tie_embeddings: bool. Whether the output layer uses the embedding's weights, transposed, and no bias; needs
             `embedding_dim` equal to `hidden_dim`.
         dtype: dtype policy, such as `"mixed_float16"`; `None` for Keras' global one.
@@ -81,9 +81,7 @@ class LanguageModel(keras.Model):
             normal = keras.initializers.RandomNormal(stddev=1.0)
             self.embedding = keras.layers.Embedding(size, embedding_dim, normal, dtype=policy, name="embedding")
         self.recurrent = recurrent_layers(cell, hidden_dim, num_layers, False, "keras", policy)
-        self.dropouts = [
-            keras.layers.Dropout(dropout, dtype=policy, name=f"dropout_{i}") for i in range(num_layers + 1)
-        ]
+        self.dropouts = [keras.layers.Dropout(dropout, dtype=policy, name=f"dropout_{i}") for i in range(num_layers)]
         self.dense = None if tie_embeddings else keras.layers.Dense(size, dtype="float32", name="logits")
 
         # === Functional Model ===
@@ -116,10 +114,11 @@ class LanguageModel(keras.Model):
         """
         x, last = self.embedding(tokens), []
         states = [None] * len(self.recurrent) if states is None else states
-        for layer, drop, layer_states in zip(self.recurrent, self.dropouts, states, strict=False):
-            x, layer_states = layer(drop(x), states=layer_states)
+        for layer, drop, layer_states in zip(self.recurrent, self.dropouts, states, strict=True):
+            x, layer_states = layer(x, states=layer_states)
+            x = drop(x)
             last.append(layer_states)
-        return self._logits(self.dropouts[-1](x)), last
+        return self._logits(x), last
 
     def initial_state(self, batch_size):
         """The states before a text: a list with one entry a layer, each a list of zeros `[batch_size, hidden_dim]`."""
