@@ -94,7 +94,9 @@ class Recurrent(keras.layers.Layer):
         """Inputs `[…, dim]` times their part of the kernel, plus the bias: `[…, gates × units]`."""
         bias = self._weight("bias")
         kernel = self._weight("kernel")
-        return ops.matmul(inputs, kernel[-inputs.shape[-1] :]) + (bias[0] if self.cell == "gru" else bias)
+        if kernel.shape[0] > inputs.shape[-1]:  # The rest is the context's.
+            kernel = kernel[-inputs.shape[-1] :]
+        return ops.matmul(inputs, kernel) + (bias[0] if self.cell == "gru" else bias)
 
     def project_context(self, context):
         """A context `[batch, context_dim]` times its part of the kernel: `[batch, gates × units]`."""

@@ -62,7 +62,7 @@ class TextPreset:
     window: int = 64
     batch_size: int = 32
     steps_per_epoch: int | None = 250
-    epochs: int = 8
+    epochs: int = 7
     learning_rate: float = 5e-3
     weight_decay: float = 0.0
     nats_per_token: float | None = None

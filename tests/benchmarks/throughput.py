@@ -1,11 +1,13 @@
-"""Measures strings to batches and strings to answers: `python tests/benchmarks/throughput.py`.
+"""Measures strings to batches, to answers and to written text: `python tests/benchmarks/throughput.py`.
 
 Prints each rate as the median of several rounds, by wall time and by process CPU time, beside this machine's float32
-matrix rate on one core. The model is untrained: its answers are as long as answers get, which costs the most.
+matrix rate on one core. The models are untrained: their answers are as long as answers get, which costs the most; the
+language model (256 units) is kept from ending its texts.
 """
 
 import os
 import statistics
+import string
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -41,6 +43,9 @@ def main():
     sources, targets = (tf.constant(column) for column in zip(*rows, strict=True))
     blocks = tf.data.Dataset.from_tensor_slices((sources, targets)).batch(1024, drop_remainder=True).cache()
     batches = blocks.repeat(_REPEAT).map(preprocessor, num_parallel_calls=tf.data.AUTOTUNE)
+    text = pipelines.TextPreprocessor(pipelines.Vocabulary(string.ascii_letters + " .,:;!?'\n-&$3"))
+    writer = models.LanguageModel(text, embedding_dim=64, hidden_dim=256)
+    writer.dense.bias.assign(np.eye(text.vocabulary.size)[pipelines.END_ID] * -100)
     matrix = np.ones((2048, 2048), "float32")
 
     print(f"{'':44} {'per wall s':>12} {'per CPU s':>12}")
@@ -50,6 +55,8 @@ def main():
             lambda: batches.reduce(0, lambda count, _: count + 1), _REPEAT * (len(rows) // 1024 * 1024)
         ),
         "generate, batches of 1,024, sums": rate(lambda: model.generate(sources), len(rows)),
+        "write from 1 prompt, characters": rate(lambda: writer.generate("ROMEO:", 2000), 2000),
+        "write from 64 prompts, characters": rate(lambda: writer.generate(["ROMEO:"] * 64, 500, seed=range(64)), 32000),
     }.items():
         print(f"{name:44} {wall:12,.0f} {cpu:12,.0f}")
 
