@@ -168,6 +168,8 @@ class LanguageModel(keras.Model):
         if not prompts:
             return []
         state, rules = self._begin(prompts, max_length, sampler, seed, stop, skip)
+        if max_length == 0:
+            return [""] * len(prompts)
         ids, _ = self._writer(sampler)(state, rules, tf.constant(max_length))
         return [text.decode() for text in self.preprocessor.decode(ids).numpy()]
 
@@ -270,7 +272,7 @@ class LanguageModel(keras.Model):
         def write(state, rules, count):
             uniform = uniform_numbers(rules["seeds"], state["position"], count)
             batch = tf.size(state["token"])
-            has_stop = rules["stop"].shape[0] > 0
+            has_stop = tf.size(rules["stop"]) > 0
 
             def unfinished(at, token, states, ended, recent, ids):
                 return (at < count) & ~tf.reduce_all(ended)
@@ -280,9 +282,8 @@ class LanguageModel(keras.Model):
                 logits = tf.where(rules["allowed"], logits, -float("inf"))
                 token = tf.where(ended, PADDING_ID, sampler(logits, uniform[:, at]))
                 ended |= token == END_ID
-                if has_stop:
-                    recent = tf.concat([recent[:, 1:], token[:, None]], axis=1)
-                    ended |= tf.reduce_all(recent == rules["stop"], axis=1)
+                recent = tf.concat([recent, token[:, None]], axis=1)[:, 1:]
+                ended |= has_stop & tf.reduce_all(recent == rules["stop"], axis=1)
                 return at + 1, token, states, ended, recent, ids.write(at, token)
 
             ids = tf.TensorArray(tf.int32, size=count, element_shape=[None])
