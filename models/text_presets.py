@@ -69,7 +69,7 @@ class TextPreset:
     cpu_minutes: float | None = None
 
     metric = "val_loss"
-    metric_label = "nats per token on held-out text"
+    metric_label = "nats per token, held-out windows without context"
 
     @property
     def command(self):
