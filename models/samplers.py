@@ -77,7 +77,8 @@ class Temperature(Sampler):
     def __init__(self, temperature=1.0):
         if not 0 < temperature < float("inf"):
             raise ValueError(f"temperature must be a number above 0. Received: temperature={temperature}")
-        self.temperature = float(temperature)
+        # Nearer to 0 or to infinity float32 would overflow; the draws are the same.
+        self.temperature = min(max(float(temperature), 1e-30), 1e30)
 
     def adjust(self, logits):
         """The logits divided by the temperature."""
@@ -101,9 +102,9 @@ class TopK(Sampler):
     """
 
     def __init__(self, k):
-        if k < 1 or k != int(k):
+        if not 1 <= k < float("inf") or k != int(k):
             raise ValueError(f"k must be a whole number from 1. Received: k={k}")
-        self.k = int(k)
+        self.k = min(int(k), 2**31 - 1)
 
     def adjust(self, logits):
         """All but the k highest logits are `-inf`."""
@@ -138,8 +139,9 @@ class TopP(Sampler):
         order = tf.argsort(logits, axis=-1, direction="DESCENDING", stable=True)
         descending = tf.gather(logits, order, batch_dims=1)
         probability = tf.nn.softmax(descending)
-        # What comes before a token must not reach p yet: the most probable token always stays.
-        kept = tf.cumsum(probability, axis=-1, exclusive=True) < self.p
+        # What comes before a token must not reach p yet; before the most probable one there is nothing.
+        before = tf.cumsum(probability, axis=-1, exclusive=True)
+        kept = (before < self.p) | (before == 0)
         lowest = tf.reduce_min(tf.where(kept, descending, float("inf")), axis=-1, keepdims=True)
         return tf.where(logits >= lowest, logits, -float("inf"))
 

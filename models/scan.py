@@ -24,7 +24,7 @@ def scan(combine, projected, kernel, bias, states):
 
     @tf.custom_gradient
     def run(projected, kernel, bias, *states):
-        length = tf.shape(projected)[0]
+        length = tf.shape(projected)[0] if projected.shape[0] is None else projected.shape[0]
 
         def step(at, states, recurrents, histories):
             recurrent = tf.matmul(states[0], kernel) + bias

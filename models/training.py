@@ -68,12 +68,15 @@ def train(preset, output, data=None, validation_data=None, seed=0, verbose="auto
     """
     started = time.monotonic()
     training, validation, preprocessor = preset.training_data(data, validation_data, seed)
+    data_facts = preset.data_facts(data)
     output = new_folder(output)
     try:
         model, history = fit(preset, training, validation, preprocessor, seed, verbose)
     except BaseException:
         output.rmdir()
         raise
+    with replacing(output / "model.keras") as path:
+        model.save(path)
     metrics = {
         **evaluate(model, validation),
         "loss": history.history["loss"][-1],
@@ -82,13 +85,11 @@ def train(preset, output, data=None, validation_data=None, seed=0, verbose="auto
         "epochs": preset.epochs,
         "seed": seed,
         "data": str(data) if data else preset.data_name,
-        **preset.data_facts(data),
+        **data_facts,
         "preset": {key: value for key, value in dataclasses.asdict(preset).items() if key not in _REACHED},
         "wall_seconds": time.monotonic() - started,
         "cpu_seconds": history.cpu.seconds(),
     }
-    with replacing(output / "model.keras") as path:
-        model.save(path)
     write_table(output / "history.csv", [{"epoch": i, **logs} for i, logs in enumerate(_rows(history.history), 1)])
     draw_curves(output / "history.png", {preset.name: history.history[preset.metric]}, preset.metric_label)
     with replacing(output / "metrics.json") as path, open(path, "w", encoding="utf-8") as file:
