@@ -42,11 +42,11 @@ def figure(output, recipe="book", data=None, validation_data=None, epochs=None, 
         if epochs is not None:
             preset = dataclasses.replace(preset, epochs=epochs)
         runs[variant] = (preset, *preset.training_data(data, validation_data, seed))
-    output = new_folder(output)
     curves = {}
-    for variant, run in runs.items():
-        _, history = fit(*run, seed=seed, verbose=verbose)
-        curves[variant] = history.history["val_exact_match"]
+    with new_folder(output) as output:
+        for variant, run in runs.items():
+            _, history = fit(*run, seed=seed, verbose=verbose)
+            curves[variant] = history.history["val_exact_match"]
     rows = [
         {"variant": variant, "epoch": epoch, "exact_match": value}
         for variant, values in curves.items()

@@ -1,6 +1,7 @@
 """The language model: reads a text and writes on."""
 
 import functools
+import numbers
 
 import keras
 import tensorflow as tf
@@ -162,22 +163,22 @@ class LanguageModel(keras.Model):
             ValueError: for a prompt with tokens outside a vocabulary that has no unknown token, for a negative
                 `max_length`, an empty `stop` or one that cannot be written, seeds that are not one a prompt.
         """
-        if isinstance(prompts, str | bytes):
-            return self.generate([prompts], max_length, sampler, seed, stop, skip)[0]
-        prompts = list(prompts)
+        alone = isinstance(prompts, str | bytes)
+        prompts = [prompts] if alone else list(prompts)
         if not prompts:
             return []
-        state, rules = self._begin(prompts, max_length, sampler, seed, stop, skip)
+        state, rules = self._begin(prompts, max_length, sampler, seed, stop, skip, first_row=None if alone else 1)
         if max_length == 0:
-            return [""] * len(prompts)
-        ids, _ = self._writer(sampler)(state, rules, tf.constant(max_length))
-        return [text.decode() for text in self.preprocessor.decode(ids).numpy()]
+            return "" if alone else [""] * len(prompts)
+        ids, _ = self._writer(sampler or Sampler())(state, rules, tf.constant(max_length))
+        texts = [text.decode() for text in self.preprocessor.decode(ids).numpy()]
+        return texts[0] if alone else texts
 
     def stream(self, prompt, max_length=100, sampler=None, seed=0, stop=None, skip=()):
         """`generate` for one prompt, as an iterator over pieces of the text while it is written."""
-        state, rules = self._begin([prompt], max_length, sampler, seed, stop, skip)
+        state, rules = self._begin([prompt], max_length, sampler, seed, stop, skip, first_row=None)
         words = self.preprocessor.vocabulary.split == "whitespace"
-        write = self._writer(sampler)
+        write = self._writer(sampler or Sampler())
 
         def pieces(state):
             for position in range(0, max_length, _STREAM_TOKENS):
@@ -190,15 +191,15 @@ class LanguageModel(keras.Model):
 
         return pieces(state)
 
-    def _begin(self, prompts, max_length, sampler, seed, stop, skip):
+    def _begin(self, prompts, max_length, sampler, seed, stop, skip, first_row):
         """The state of writing after the prompts have been read, and the rules of this writing."""
         if max_length < 0:
             raise ValueError(f"max_length must not be negative. Received: max_length={max_length}")
         if not isinstance(sampler, Sampler | None):
             raise ValueError(f"sampler must be a Sampler. Received: {sampler!r}")
         ids, lengths, errors = self.preprocessor.encode_prompts(prompts)
-        raise_first_error(errors)
-        seeds = [seed] * len(prompts) if isinstance(seed, int) else list(seed)
+        raise_first_error(errors, first_row)
+        seeds = [seed] * len(prompts) if isinstance(seed, numbers.Integral) else list(seed)
         if len(seeds) != len(prompts):
             raise ValueError(f"There must be one seed, or one a prompt ({len(prompts)}). Received: {len(seeds)}")
         stop_ids = self._stop_ids(stop)
@@ -267,7 +268,6 @@ class LanguageModel(keras.Model):
 
     def _make_writer(self, sampler):
         """Compiled for a sampler: writes `count` tokens; `(ids, state)`, int32 `[batch, count]`, 0 after an end."""
-        sampler = sampler or Sampler()
 
         def write(state, rules, count):
             uniform = uniform_numbers(rules["seeds"], state["position"], count)

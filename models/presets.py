@@ -3,11 +3,10 @@
 import dataclasses
 
 import keras
-import tensorflow as tf
 
 from seqzoo.models import seq2seq
 from seqzoo.models.losses import ExactMatch, SequenceCrossentropy
-from seqzoo.models.recurrent import has_gpu
+from seqzoo.models.recurrent import execution
 from seqzoo.models.text_presets import TEXT_PRESETS
 from seqzoo.pipelines import PairPreprocessor, Vocabulary, hold_out, load_addition, read_pairs, with_commuted_sums
 
@@ -142,10 +141,7 @@ class Preset:
         return preprocessor.batches(pairs, _VALIDATION_BATCH)
 
     def compile(self, model, steps_per_epoch):
-        """Compiles a model with this recipe.
-
-        On a CPU the steps run as one XLA program, 50 at a time: together about twice as fast as Keras' defaults. Under
-        a distribution strategy neither is possible.
+        """Compiles a model with this recipe; how its steps run is `execution`'s.
 
         Args:
             model: `Seq2Seq`.
@@ -159,13 +155,11 @@ class Preset:
                 warmup_target=self.learning_rate,
                 warmup_steps=steps_per_epoch,
             )
-        distributed = tf.distribute.has_strategy()
         model.compile(
             optimizer=keras.optimizers.Adam(learning_rate, global_clipnorm=5.0),
             loss=SequenceCrossentropy(),
             metrics=[ExactMatch()],
-            jit_compile=not (has_gpu() or distributed),
-            steps_per_execution=1 if distributed else min(50, steps_per_epoch),
+            **execution(steps_per_epoch),
         )
 
     def with_book_recipe(self):

@@ -209,6 +209,17 @@ def unrolls(*lengths):
     return all(length is not None and length <= _LONGEST_UNROLL for length in lengths) and not has_gpu()
 
 
+def execution(steps_per_epoch):
+    """The options of Keras' `compile` that make training fast on this machine, a dictionary.
+
+    On a CPU the steps run as one XLA program, 50 at a time: together about twice as fast as Keras' defaults. Under a
+    distribution strategy neither is possible.
+    """
+    if tf.distribute.has_strategy():
+        return {"jit_compile": False, "steps_per_execution": 1}
+    return {"jit_compile": not has_gpu(), "steps_per_execution": min(50, steps_per_epoch)}
+
+
 def has_gpu():
     """Whether TensorFlow sees a GPU."""
     return bool(tf.config.list_physical_devices("GPU"))

@@ -7,7 +7,7 @@ import keras
 
 from seqzoo.models.language_model import LanguageModel
 from seqzoo.models.losses import BitsPerToken, Perplexity
-from seqzoo.models.recurrent import has_gpu
+from seqzoo.models.recurrent import execution
 from seqzoo.pipelines import (
     TextPreprocessor,
     Vocabulary,
@@ -18,7 +18,7 @@ from seqzoo.pipelines import (
 )
 
 _SOURCES = {"pydoc_data.topics": load_python_topics, "tiny_shakespeare": load_tiny_shakespeare}
-_ASCII = string.ascii_letters + string.digits + string.punctuation + " \n"
+_ASCII = string.ascii_letters + string.digits + string.punctuation + " "
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +92,7 @@ class TextPreset:
 
         Returns:
             `(training, validation, preprocessor)`, the texts as ids; see `TextPreprocessor.encode`. The vocabulary is
-            that of all of the text to train on.
+            that of all of `data`, the part that is held out included.
 
         Raises:
             ValueError: for a wrong or too short text, or no data.
@@ -105,11 +105,11 @@ class TextPreset:
         text = self.text() if data is None else read_text(data)
         preprocessor = self.preprocessor(text)
         name = self.source if data is None else data
-        training = _encoded(preprocessor, text, name)
+        training = preprocessor.encode(text, name)
         if validation_data is None:
             training, validation = preprocessor.hold_out(training)
         else:
-            validation = _encoded(preprocessor, read_text(validation_data), validation_data)
+            validation = preprocessor.encode(read_text(validation_data), validation_data)
         for part, purpose in ((training, "train on"), (validation, "validate on")):
             if len(part) < self.window:
                 raise ValueError(
@@ -129,7 +129,7 @@ class TextPreset:
     def preprocessor(self, text):
         """A `TextPreprocessor` for this text, with the preset's vocabulary."""
         if self.ascii:
-            return TextPreprocessor(Vocabulary(_ASCII, unknown=True), self.lines)
+            return TextPreprocessor(Vocabulary(_ASCII if self.lines else _ASCII + "\n", unknown=True), self.lines)
         unknown = self.max_tokens is not None
         return TextPreprocessor.from_text(text, self.split, unknown, self.lines, self.max_tokens)
 
@@ -158,7 +158,7 @@ class TextPreset:
         return preprocessor.consecutive(text, self.batch_size, self.window)
 
     def compile(self, model, steps_per_epoch):
-        """Compiles a model with this recipe; on a CPU as one XLA program, 50 steps at a time.
+        """Compiles a model with this recipe; how its steps run is `execution`'s.
 
         Args:
             model: `LanguageModel`.
@@ -178,8 +178,7 @@ class TextPreset:
             ),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=[BitsPerToken(), Perplexity()],
-            jit_compile=not has_gpu(),
-            steps_per_execution=min(50, steps_per_epoch),
+            **execution(steps_per_epoch),
         )
 
 
@@ -210,10 +209,3 @@ TEXT_PRESETS = (
         batch_size=32,
     ),
 )
-
-
-def _encoded(preprocessor, text, name):
-    try:
-        return preprocessor.encode(text)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None

@@ -69,12 +69,8 @@ def train(preset, output, data=None, validation_data=None, seed=0, verbose="auto
     started = time.monotonic()
     training, validation, preprocessor = preset.training_data(data, validation_data, seed)
     data_facts = preset.data_facts(data)
-    output = new_folder(output)
-    try:
+    with new_folder(output) as output:
         model, history = fit(preset, training, validation, preprocessor, seed, verbose)
-    except BaseException:
-        output.rmdir()
-        raise
     with replacing(output / "model.keras") as path:
         model.save(path)
     metrics = {

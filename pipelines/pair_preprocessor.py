@@ -223,10 +223,13 @@ class PairPreprocessor:
 
 
 def raise_first_error(errors, first_row=1):
-    """Raises a `ValueError` that names the first row whose text in `errors`, string `[batch]`, is not `""`."""
-    for row, error in enumerate(errors.numpy(), first_row):
+    """Raises a `ValueError` for the first text in `errors`, string `[batch]`, that is not `""`.
+
+    The error names its row, counted from `first_row`; with `None`, for what is no row of many, it does not.
+    """
+    for row, error in enumerate(errors.numpy(), first_row or 0):
         if error:
-            raise ValueError(f"row {row}: {error.decode()}")
+            raise ValueError(error.decode() if first_row is None else f"row {row}: {error.decode()}")
 
 
 def _checked(source_ids, answer_ids, errors, first_row=1):

@@ -1,6 +1,7 @@
 """Everything between a text and the ids that a language model reads."""
 
 import collections
+import re
 
 import keras
 import numpy as np
@@ -13,6 +14,8 @@ END_ID = PADDING_ID
 """Ends a text, as it ends an answer."""
 
 _START_EVERY = 16
+# Of a text in lines; a carriage return elsewhere is a character like any other.
+_CARRIAGE_RETURN = "\r$"
 _SHOWN = 60
 
 
@@ -63,24 +66,28 @@ class TextPreprocessor:
         counts = collections.Counter()
         for number, piece in enumerate(as_text(text).as_numpy_iterator(), 1):
             try:
-                counts.update(split_tokens(piece.decode(), split))
+                piece = piece.decode()
             except UnicodeDecodeError:
                 raise ValueError(f"Piece {number} of the text is not valid UTF-8") from None
-        if lines:
-            del counts["\n"], counts["\r"]
+            if lines:
+                piece = re.sub(_CARRIAGE_RETURN, "", piece, flags=re.MULTILINE)
+            counts.update(split_tokens(piece, split))
+        if lines and split == "characters":
+            del counts["\n"]
         if not counts:
             raise ValueError("The text has no tokens. Received an empty text.")
         # Sorted first, so that among equally frequent tokens the choice does not depend on the text's order.
         kept = collections.Counter(dict(sorted(counts.items()))).most_common(max_tokens)
         return cls(Vocabulary([token for token, _ in kept], split, unknown), lines)
 
-    def encode(self, text):
+    def encode(self, text, name=None):
         """The ids of a whole text.
 
         The text is streamed; its ids are held, in one, two or four bytes each.
 
         Args:
             text: what `as_text` takes; or ids that were encoded before, which are given back.
+            name: str, the file's, for errors; or `None`.
 
         Returns:
             NumPy array of unsigned integers or int32, `[length]`.
@@ -96,7 +103,8 @@ class TextPreprocessor:
             ids, errors = self._encode_lines(piece)
             wrong = np.flatnonzero(errors.numpy() != b"")
             if len(wrong):
-                raise ValueError(f"line {line + wrong[0]}: {errors[wrong[0]].numpy().decode()}")
+                place = f"line {line + wrong[0]}" if name is None else f"{name}:{line + wrong[0]}"
+                raise ValueError(f"{place}: {errors[wrong[0]].numpy().decode()}")
             parts.append(ids.numpy().astype(dtype))
             line += int(tf.strings.length(tf.strings.regex_replace(piece, "[^\n]+", "")))
         if not self.lines:
@@ -199,7 +207,8 @@ class TextPreprocessor:
     def consecutive(self, text, batch_size, length):
         """Validation batches: the text cut into windows, one after the other; a last part of a window is left out.
 
-        Each window is read without what stands before it. `seqzoo.models.evaluate` scores a text with its context.
+        Each window is read with the one token before it (or the start token, as in `windows`) as all its context.
+        `seqzoo.models.evaluate` scores a text with all of its context.
 
         Args:
             text: what `encode` takes.
@@ -300,7 +309,7 @@ class TextPreprocessor:
         """`(ids, errors)` of the lines of a piece: int32 `[length]`, all lines', and string `[lines]`."""
         lines = tf.strings.split(piece, "\n")
         if self.lines:
-            lines = tf.strings.regex_replace(lines, "\r$", "")
+            lines = tf.strings.regex_replace(lines, _CARRIAGE_RETURN, "")
         elif self.vocabulary.split == "characters":
             lines = tf.concat([tf.strings.join([lines[:-1], "\n"]), lines[-1:]], axis=0)
         ids = self.vocabulary.lookup(lines)

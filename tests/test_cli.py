@@ -398,8 +398,8 @@ def test_sample_says_which_words_it_reads_as_unknown(run, writer_file):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--prompt", "thé"], "row 1: the prompt has the character 'é', which is not in the vocabulary"),
-        (["--length", "-5"], "argument --length: must be a whole number from 0, not '-5'"),
+        (["--prompt", "thé"], "the prompt has the character 'é', which is not in the vocabulary"),
+        (["--length", "-5"], "argument --length: must be a whole number from 0 to 2147483647, not '-5'"),
         (["--temperature", "0"], "temperature must be a number above 0. Received: temperature=0.0"),
         (["--temperature", "-1"], "temperature must be a number above 0. Received: temperature=-1.0"),
         (["--top-k", "0"], "k must be a whole number from 1. Received: k=0"),
@@ -429,7 +429,7 @@ def test_each_kind_of_model_is_told_from_the_other(run, writer_file, model_file)
         (b"a\nb\xff\n", [], "{data}:2: the line is not valid UTF-8"),
         (b"abc", [], "There are 2 tokens to train on, fewer than one window of 16: give more text or shorter windows"),
         (b"the cat " * 30, ["--reverse"], "The preset char_lstm has no --reverse: leave it out"),
-        (b"the cat " * 30, ["--validation-data", "{wrong}"], "{wrong}: line 1: the text has the character 'x'"),
+        (b"the cat " * 30, ["--validation-data", "{wrong}"], "{wrong}:1: the text has the character 'x'"),
     ],
 )
 def test_wrong_texts_are_one_error_line_and_leave_nothing(run, tmp_path, content, options, message):
@@ -442,6 +442,21 @@ def test_wrong_texts_are_one_error_line_and_leave_nothing(run, tmp_path, content
     assert (status, output) == (2, "")
     assert errors.splitlines()[-1].startswith("error: " + message.format(**names))
     assert not (tmp_path / "run").exists()
+
+
+def test_too_little_memory_is_one_error_line(run, tmp_path):
+    status, output, errors = run("train", "addition_baseline", "--output", tmp_path / "run", "--hidden-dim", 10**7)
+    assert (status, output) == (2, "")
+    assert errors.splitlines()[-1] == "error: There is not enough memory for this model or batch: make it smaller"
+    assert not (tmp_path / "run").exists()
+
+
+def test_failed_run_keeps_the_folder_it_was_given(run, pair_file, tmp_path):
+    (tmp_path / "run").mkdir()
+    status, _, errors = train_briefly(run, pair_file, tmp_path / "run", "--batch-size", 1000)
+    assert status == 2
+    assert "Too few pairs for a batch of 1000" in errors
+    assert list((tmp_path / "run").iterdir()) == []
 
 
 def test_text_presets_that_need_data_say_so(run, tmp_path):

@@ -13,6 +13,7 @@ _DEMO_EPOCHS = 12
 _RECIPE_FIELDS = (
     "epochs", "batch_size", "hidden_dim", "embedding_dim", "cell", "reverse", "learning_rate", "window", "lines",
 )  # fmt: skip
+_MENDABLE = (ValueError, OSError)
 _DEMO_SUMS = ["57+5", "628+521", "1+1", "999+999", "0+0", "10+990"]
 
 
@@ -24,11 +25,12 @@ def main(arguments=None):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         options.run(options)
-    except (ValueError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            # The reader of our output has gone; nothing is left to say, also not at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing is left to say, also not at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if not isinstance(error, _MENDABLE) and not _is_out_of_memory(error):
+            raise
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -112,11 +114,7 @@ def _text(options, model):
 
     if options.data is None:
         raise ValueError("A language model needs a text to be scored on: give a file, --data FILE")
-    try:
-        return model.preprocessor.encode(read_text(options.data))
-    except ValueError as error:
-        text = str(error)
-        raise ValueError(text if text.startswith(options.data) else f"{options.data}: {text}") from None
+    return model.preprocessor.encode(read_text(options.data), options.data)
 
 
 def _pairs(options, model):
@@ -222,8 +220,15 @@ def _free_folder(name):
     return next(path for path in itertools.chain([name], numbered) if not pathlib.Path(path).exists())
 
 
+def _is_out_of_memory(error):
+    # TensorFlow's error, which must not be imported for its name.
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
 def _one_line(error):
     text = str(error)
+    if _is_out_of_memory(error):
+        text = "There is not enough memory for this model or batch: make it smaller"
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -274,7 +279,7 @@ def _parser():
 
     sample = command("sample", _sample, "let a language model write on")
     sample.add_argument("model", metavar="MODEL", help="a .keras file")
-    sample.add_argument("--prompt", default="", metavar="P", help="how the text starts (default: empty)")
+    sample.add_argument("--prompt", default="", metavar="P", help="how the text starts (default: a new one)")
     sample.add_argument("--length", type=_natural, default=500, metavar="N", help="the most tokens to write")
     sample.add_argument("--greedy", action="store_true", help="always the most probable token")
     sample.add_argument("--temperature", type=float, metavar="T", help="below 1 more probable text, above 1 less")
@@ -299,14 +304,20 @@ def _add_run_options(parser):
 
 
 def _positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
-    return int(text)
+    return _whole_number(text, 1, 2**31 - 1)
 
 
 def _natural(text):
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0, not {text!r}")
+    return _whole_number(text, 0, 2**31 - 1)
+
+
+def _seed(text):
+    return _whole_number(text, 0, 2**32 - 1)
+
+
+def _whole_number(text, lowest, highest):
+    if not text.isdecimal() or not lowest <= int(text) <= highest:
+        raise argparse.ArgumentTypeError(f"must be a whole number from {lowest} to {highest}, not {text!r}")
     return int(text)
 
 
@@ -318,9 +329,3 @@ def _positive_float(text):
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
     return number
-
-
-def _seed(text):
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {2**32 - 1}, not {text!r}")
-    return int(text)

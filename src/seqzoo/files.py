@@ -25,8 +25,11 @@ def replacing(path):
         raise
 
 
+@contextlib.contextmanager
 def new_folder(path):
-    """Makes the folder `path` for one run's results.
+    """Makes the folder `path` for one run's results, and gives it.
+
+    Where the block raises, a folder that was made and is still empty is taken away again.
 
     Raises:
         ValueError: where it already holds anything, or is a file.
@@ -37,8 +40,15 @@ def new_folder(path):
         raise ValueError(f"{path} is a file; --output must name a new or empty folder")
     if path.is_dir() and any(path.iterdir()):
         raise ValueError(f"{path} already holds another run; choose a new or empty folder")
+    made = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
-    return path
+    try:
+        yield path
+    except BaseException:
+        if made:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        raise
 
 
 def _umask():

@@ -194,8 +194,8 @@ def test_nothing_is_written_for_no_prompt_and_no_length(rhyme):
 @pytest.mark.parametrize(
     ("prompt", "options", "message"),
     [
-        ("thé", {}, "row 1: the prompt has the character 'é', which is not in the vocabulary"),
-        (b"\xff", {}, "row 1: the prompt is not valid UTF-8"),
+        ("thé", {}, "the prompt has the character 'é', which is not in the vocabulary"),
+        (b"\xff", {}, "the prompt is not valid UTF-8"),
         ("the", {"max_length": -1}, "max_length must not be negative. Received: max_length=-1"),
         ("the", {"stop": ""}, "stop must be text of tokens that the model can write. Received: stop=''"),
         ("the", {"stop": "é"}, "stop must be text of tokens that the model can write. Received: stop='é'"),
@@ -272,3 +272,12 @@ def test_mixed_precision_trains_and_writes(policy):
     assert losses[1] < losses[0]
     assert len(model.generate("the", 10, Temperature(0.5))) == 10
     assert math.isfinite(evaluate(model, RHYME)["nats_per_token"])
+
+
+def test_prompt_of_many_that_does_not_fit_is_named_by_its_row(rhyme):
+    with pytest.raises(ValueError, match=r"^row 2: the prompt has the character 'é'"):
+        rhyme.generate(["the", "thé"], 3)
+
+
+def test_seed_may_be_any_whole_number(rhyme):
+    assert rhyme.generate("the", 20, seed=np.int64(3)) == rhyme.generate("the", 20, seed=3)

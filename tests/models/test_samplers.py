@@ -89,6 +89,20 @@ def test_samplers_survive_serialisation_and_are_equal_by_value():
     assert TopK(3) != TopK(4)
 
 
+def test_samplers_that_do_not_tell_their_arguments_are_equal_to_themselves_only():
+    class Biased(Sampler):
+        def __init__(self, bias):
+            self.bias = np.array(bias)
+
+        def adjust(self, logits):
+            return logits + self.bias
+
+    first, second = Biased([0.0, 1.0]), Biased([0.0, 2.0])
+    assert first == first
+    assert first != second
+    assert Chain([first]) == Chain([first]) != Chain([second])
+
+
 def test_numbers_depend_on_seed_and_position_alone():
     numbers = uniform_numbers(tf.constant([5, 7], tf.int64), 0, 200).numpy()
     assert numbers.shape == (2, 200)

@@ -76,6 +76,18 @@ def test_line_that_does_not_fit_is_named(text, message):
     assert str(error.value) == message
 
 
+def test_file_is_named_where_its_text_does_not_fit():
+    with pytest.raises(ValueError, match=r"^notes\.txt:2: the text has the character 'd'"):
+        LETTERS.encode("abc\nd", "notes.txt")
+
+
+def test_carriage_returns_at_line_ends_are_none_of_a_lines_tokens_and_others_are():
+    preprocessor = TextPreprocessor.from_text("a\r\nb\rc\r\n\r", lines=True)
+    assert preprocessor.vocabulary.tokens == ["\r", "a", "b", "c"]
+    assert texts(preprocessor, preprocessor.encode("a\r\nb\rc\r\n\r")) == "ab\rc"
+    assert TextPreprocessor.from_text("a\r\n", lines=True).vocabulary.tokens == ["a"]
+
+
 def test_last_tenth_is_held_out():
     text = "abc cab bc" * 10
     training, validation = LETTERS.hold_out(text)
