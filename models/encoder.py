@@ -68,12 +68,11 @@ class Encoder(keras.Model):
         states = []
         for layer, drop in zip(self.recurrent, self.dropouts, strict=True):
             x, layer_states = layer(drop(x))
-            if not pass_cell_state:
-                layer_states[1:] = [keras.ops.zeros_like(state) for state in layer_states[1:]]
-            states.append(layer_states)
+            states.append(_handed_over(layer_states, pass_cell_state))
         super().__init__(inputs=source, outputs={"states": states}, **kwargs)
 
         # === Config ===
+        self.pass_cell_state = pass_cell_state
         self._config = {
             "vocabulary_size": vocabulary_size,
             "embedding_dim": embedding_dim,
@@ -88,6 +87,14 @@ class Encoder(keras.Model):
             "dtype": dtype,
         }
 
+    def handed_over(self, states):
+        """What the decoder gets of one layer's last states, a list as long."""
+        return _handed_over(states, self.pass_cell_state)
+
     def get_config(self):
         """The constructor's arguments."""
         return {**self._config, "name": self.name, "trainable": self.trainable}
+
+
+def _handed_over(states, pass_cell_state):
+    return states if pass_cell_state else [states[0], *map(keras.ops.zeros_like, states[1:])]

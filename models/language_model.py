@@ -203,20 +203,77 @@ class LanguageModel(keras.Model):
         if len(seeds) != len(prompts):
             raise ValueError(f"There must be one seed, or one a prompt ({len(prompts)}). Received: {len(seeds)}")
         stop_ids = self._stop_ids(stop)
+        rules = {
+            "seeds": tf.constant(seeds, tf.int64),
+            "allowed": self.allowed(skip),
+            "stop": tf.constant(stop_ids, tf.int32),
+        }
+        return self.read_prompts(ids, lengths, len(stop_ids)), rules
+
+    def read_prompts(self, ids, lengths, stop_length=0):
+        """Reads prompts; the same in Python and in an exported graph.
+
+        Args:
+            ids: int32 `[batch, length]`, as `preprocessor.encode_prompts` gives them.
+            lengths: int32 `[batch]`, likewise.
+            stop_length: int, tokens of the stop string.
+
+        Returns:
+            The state of writing that `write` goes on from, a dictionary.
+        """
         token, states = self._read_prompts(ids, lengths)
-        state = {
+        batch = tf.size(lengths)
+        return {
             "token": token,
             "states": states,
             "position": tf.constant(0),
-            "ended": tf.fill([len(prompts)], False),
-            "recent": tf.fill([len(prompts), len(stop_ids)], -1),
+            "ended": tf.fill([batch], False),
+            "recent": tf.fill([batch, stop_length], -1),
         }
-        rules = {
-            "seeds": tf.constant(seeds, tf.int64),
-            "allowed": self._allowed(skip),
-            "stop": tf.constant(stop_ids, tf.int32),
+
+    def write(self, state, rules, count, sampler, step=None):
+        """Writes up to `count` tokens in one loop; the same in Python and in an exported graph.
+
+        Args:
+            state: from `read_prompts`, or from the call before.
+            rules: dictionary of `seeds`, int64 `[batch]`; `allowed`, bool `[vocabulary_size]`; and `stop`, int32
+                `[length]`, the ids of the stop string, if any.
+            count: int32 scalar.
+            sampler: `Sampler`.
+            step: what reads a token, `step` unless given.
+
+        Returns:
+            `(ids, state)`: int32 `[batch, count]`, 0 after an end; and the state to go on from.
+        """
+        step = step or self.step
+        uniform = uniform_numbers(rules["seeds"], state["position"], count)
+        batch = tf.size(state["token"])
+        has_stop = tf.size(rules["stop"]) > 0
+
+        def unfinished(at, token, states, ended, recent, ids):
+            return (at < count) & ~tf.reduce_all(ended)
+
+        def write_one(at, token, states, ended, recent, ids):
+            logits, states = step(token, states)
+            logits = tf.where(rules["allowed"], logits, -float("inf"))
+            token = tf.where(ended, PADDING_ID, sampler(logits, uniform[:, at]))
+            ended |= token == END_ID
+            recent = tf.concat([recent, token[:, None]], axis=1)[:, 1:]
+            ended |= has_stop & tf.reduce_all(recent == rules["stop"], axis=1)
+            return at + 1, token, states, ended, recent, ids.write(at, token)
+
+        ids = tf.TensorArray(tf.int32, size=count, element_shape=[None])
+        ids = ids.unstack(tf.fill([count, batch], PADDING_ID))
+        start = (0, state["token"], state["states"], state["ended"], state["recent"], ids)
+        at, token, states, ended, recent, ids = tf.while_loop(unfinished, write_one, start)
+        state = {
+            "token": token,
+            "states": states,
+            "position": state["position"] + at,
+            "ended": ended,
+            "recent": recent,
         }
-        return state, rules
+        return tf.transpose(ids.stack()), state
 
     def _stop_ids(self, stop):
         if stop is None:
@@ -226,8 +283,8 @@ class LanguageModel(keras.Model):
             raise ValueError(f"stop must be text of tokens that the model can write. Received: stop={stop!r}")
         return ids
 
-    def _allowed(self, skip):
-        """Which tokens may be written, bool `[vocabulary_size]`."""
+    def allowed(self, skip=()):
+        """Which tokens may be written, bool `[vocabulary_size]`: all listed ones but `skip`, and the end symbol."""
         vocabulary = self.preprocessor.vocabulary
         skip = list(skip)
         if unlisted := sorted(set(skip) - set(vocabulary.tokens)):
@@ -251,7 +308,7 @@ class LanguageModel(keras.Model):
                 return at + 1, tf.nest.map_structure(lambda new, old: tf.where(reading, new, old), new_states, states)
 
             start = (0, self.initial_state(tf.shape(ids)[0]))
-            _, states = tf.while_loop(lambda at, _: at < tf.reduce_max(lengths) - 1, step, start)
+            _, states = tf.while_loop(lambda at, _: at + 1 < tf.reduce_max(lengths), step, start)
             return tf.gather(ids, lengths - 1, batch_dims=1), states
 
         return tf.function(read_prompts, autograph=False, reduce_retracing=True)
@@ -263,43 +320,15 @@ class LanguageModel(keras.Model):
 
     @functools.cached_property
     def _writer(self):
-        """`_make_writer`, which remembers what it made for the last samplers."""
-        return functools.lru_cache(maxsize=16)(self._make_writer)
+        """`write` compiled for a sampler: `_writer(sampler)(state, rules, count)`; it remembers the last samplers."""
 
-    def _make_writer(self, sampler):
-        """Compiled for a sampler: writes `count` tokens; `(ids, state)`, int32 `[batch, count]`, 0 after an end."""
+        def compile_for(sampler):
+            def write(state, rules, count):
+                return self.write(state, rules, count, sampler, self._compiled_step)
 
-        def write(state, rules, count):
-            uniform = uniform_numbers(rules["seeds"], state["position"], count)
-            batch = tf.size(state["token"])
-            has_stop = tf.size(rules["stop"]) > 0
+            return tf.function(write, autograph=False, reduce_retracing=True)
 
-            def unfinished(at, token, states, ended, recent, ids):
-                return (at < count) & ~tf.reduce_all(ended)
-
-            def step(at, token, states, ended, recent, ids):
-                logits, states = self._compiled_step(token, states)
-                logits = tf.where(rules["allowed"], logits, -float("inf"))
-                token = tf.where(ended, PADDING_ID, sampler(logits, uniform[:, at]))
-                ended |= token == END_ID
-                recent = tf.concat([recent, token[:, None]], axis=1)[:, 1:]
-                ended |= has_stop & tf.reduce_all(recent == rules["stop"], axis=1)
-                return at + 1, token, states, ended, recent, ids.write(at, token)
-
-            ids = tf.TensorArray(tf.int32, size=count, element_shape=[None])
-            ids = ids.unstack(tf.fill([count, batch], PADDING_ID))
-            start = (0, state["token"], state["states"], state["ended"], state["recent"], ids)
-            at, token, states, ended, recent, ids = tf.while_loop(unfinished, step, start)
-            state = {
-                "token": token,
-                "states": states,
-                "position": state["position"] + at,
-                "ended": ended,
-                "recent": recent,
-            }
-            return tf.transpose(ids.stack()), state
-
-        return tf.function(write, autograph=False, reduce_retracing=True)
+        return functools.lru_cache(maxsize=16)(compile_for)
 
     def _recur(self, x, states):
         """One step of all recurrent layers: the last one's output, and the new states."""

@@ -197,16 +197,13 @@ def uniform_numbers(seeds, first, count):
         float32 `[batch, count]` in [0, 1).
     """
     first_block = first // _DRAWS_A_SEED
-    blocks = tf.range(first_block, (first + count - 1) // _DRAWS_A_SEED + 1)
+    blocks = tf.range(first_block, (first + count - 1) // _DRAWS_A_SEED + 1, dtype=tf.int32)
+    pairs = tf.stack(tf.meshgrid(seeds, tf.cast(blocks, tf.int64), indexing="ij"), axis=-1)
 
-    def row(seed):
-        def block(number):
-            return tf.random.stateless_uniform(
-                [_DRAWS_A_SEED], tf.stack([seed, tf.cast(number, tf.int64)]), alg="philox"
-            )
+    def block(seed):
+        return tf.random.stateless_uniform([_DRAWS_A_SEED], seed, alg="philox")
 
-        return tf.reshape(tf.map_fn(block, blocks, fn_output_signature=tf.float32), [-1])
-
-    numbers = tf.map_fn(row, seeds, fn_output_signature=tf.TensorSpec([None], tf.float32))
+    spec = tf.TensorSpec([_DRAWS_A_SEED], tf.float32)
+    numbers = tf.map_fn(block, tf.reshape(pairs, [-1, 2]), fn_output_signature=spec)
     start = first - first_block * _DRAWS_A_SEED
-    return numbers[:, start : start + count]
+    return tf.reshape(numbers, [tf.size(seeds), tf.size(blocks) * _DRAWS_A_SEED])[:, start : start + count]

@@ -1,6 +1,6 @@
 """Strings in, batches out: vocabularies, preprocessors, files of pairs and of text, the TFDS builder `addition`."""
 
-from seqzoo.pipelines.addition import Addition, load_addition, with_commuted_sums
+from seqzoo.pipelines.addition import Addition, load_addition, load_test_sums, with_commuted_sums
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
 from seqzoo.pipelines.pairs import as_pairs, hold_out, read_pairs
 from seqzoo.pipelines.text import as_text, load_python_topics, load_tiny_shakespeare, read_text, text_sha256
@@ -20,6 +20,7 @@ __all__ = [
     "hold_out",
     "load_addition",
     "load_python_topics",
+    "load_test_sums",
     "load_tiny_shakespeare",
     "read_pairs",
     "read_text",

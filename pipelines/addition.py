@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from seqzoo.pipelines.pairs import as_pairs
+from seqzoo.pipelines.vocabulary import Vocabulary
 
 _SEED = 7
 _BLOCK_ROWS = 8192
@@ -99,6 +100,13 @@ def load_addition(digits=3, split="train"):
     for part in instructions:
         rows += addition_rows(digits, part.splitname)[part.from_ : part.to]
     return as_pairs(rows)
+
+
+def load_test_sums(preprocessor):
+    """The test sums of as many digits as a preprocessor takes; `None` where its vocabulary is not that of sums."""
+    digits = preprocessor.source_length // 2
+    is_of_sums = preprocessor.vocabulary == Vocabulary("0123456789+") and digits in DIGITS
+    return load_addition(digits, "test") if is_of_sums else None
 
 
 def addition_rows(digits, split):

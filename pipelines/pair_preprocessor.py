@@ -84,6 +84,38 @@ class PairPreprocessor:
         ids, errors = self._encode(strings, self.source_length, "source")
         return (ids[:, ::-1] if self.reverse else ids), errors
 
+    def encode_ids(self, ids):
+        """Sources that have been tokenised already, as the encoder reads them.
+
+        Args:
+            ids: int32 `[batch, length]`, each source's ids in the order it is read, padded with 0 at the end; `length`
+                may be shorter than `source_length`, or longer if all of the rest is padding.
+
+        Returns:
+            `(ids, errors)` as in `encode_sources`.
+        """
+        length, size = self.source_length, self.vocabulary.size
+        ids = tf.convert_to_tensor(ids, tf.int32)
+        ids = tf.pad(ids, [(0, 0), (0, tf.maximum(length - tf.shape(ids)[1], 0))])
+        padding = ids == PADDING_ID
+        lengths = tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
+        unlisted = (ids < 0) | (ids >= size) | (ids == START_ID)
+        first = tf.gather(ids, tf.argmax(tf.cast(unlisted, tf.int32), axis=1), batch_dims=1)
+        text = tf.strings.as_string
+        errors = tf.fill(tf.shape(lengths), "")
+        for wrong, message in (
+            (tf.reduce_any(padding[:, :-1] & ~padding[:, 1:], axis=1), "source has an id after its padding"),
+            (lengths == 0, "source is empty"),
+            (lengths > length, "source has " + text(lengths) + f" ids, the model takes at most {length}"),
+            (
+                tf.reduce_any(unlisted, axis=1),
+                "source has the id " + text(first) + f"; a token's is {START_ID + 1} to {size - 1}",
+            ),
+        ):
+            errors = tf.where(wrong, message, errors)
+        ids = tf.ensure_shape(tf.where((errors == "")[:, None], ids, PADDING_ID)[:, :length], [None, length])
+        return (ids[:, ::-1] if self.reverse else ids), errors
+
     def encode_targets(self, strings):
         """Targets as the answer to be learnt: `(ids, errors)` as in `encode_sources`, never reversed."""
         return self._encode(strings, self.target_length, "target")
@@ -111,7 +143,7 @@ class PairPreprocessor:
             ValueError: when called eagerly, for the first wrong row.
             tf.errors.InvalidArgumentError: inside a graph, with the same words.
         """
-        return _with_teacher_forcing(*_checked(*self._encode_pairs(sources, targets)))
+        return with_teacher_forcing(*_checked(*self._encode_pairs(sources, targets)))
 
     def batches(self, pairs, batch_size, shuffle_seed=None, drop_remainder=False, shuffle_buffer=2**20):
         """Batches for `fit` and `evaluate`.
@@ -260,7 +292,7 @@ def _epochs(windows, batch_size, shuffle_seed, drop_remainder):
 
         def batch(start):
             at = order[start : start + batch_size]
-            return _with_teacher_forcing(tf.gather(sources, at), tf.gather(answers, at))
+            return with_teacher_forcing(tf.gather(sources, at), tf.gather(answers, at))
 
         return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
 
@@ -270,7 +302,8 @@ def _epochs(windows, batch_size, shuffle_seed, drop_remainder):
     )
 
 
-def _with_teacher_forcing(sources, answers):
+def with_teacher_forcing(sources, answers):
+    """One training batch of ids `[batch, length]`: `({"source", "target"}, answer)`, see `PairPreprocessor`."""
     start = tf.fill([tf.shape(answers)[0], 1], START_ID)
     return {"source": sources, "target": tf.concat([start, answers[:, :-1]], axis=1)}, answers
 

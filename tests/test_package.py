@@ -9,7 +9,12 @@ import zipfile
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-FOLDERS = {"src/seqzoo": "seqzoo", "pipelines": "seqzoo/pipelines", "models": "seqzoo/models"}
+FOLDERS = {
+    "src/seqzoo": "seqzoo",
+    "pipelines": "seqzoo/pipelines",
+    "models": "seqzoo/models",
+    "export": "seqzoo/export",
+}
 
 
 @pytest.fixture(scope="module")

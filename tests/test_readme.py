@@ -12,6 +12,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON_EXAMPLES = re.findall(r"<!-- example: python -->\n```python\n(.*?)```", README, re.DOTALL)
+LITERT_EXAMPLES = re.findall(r"<!-- example: litert -->\n```python\n(.*?)```", README, re.DOTALL)
 SHELL_EXAMPLES = re.findall(r"<!-- example: shell -->\n```\n(.*?)```", README, re.DOTALL)
 
 
@@ -31,7 +32,8 @@ def run(command, folder, **environment):
 
 
 def test_every_python_block_is_tested():
-    assert len(PYTHON_EXAMPLES) == README.count("```python")
+    assert len(PYTHON_EXAMPLES) + len(LITERT_EXAMPLES) == README.count("```python")
+    assert len(LITERT_EXAMPLES) == 1
     assert len(SHELL_EXAMPLES) == 1
 
 
@@ -43,10 +45,15 @@ def test_python_example_runs(code, tmp_path):
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.slow
-def test_python_example_answers_as_the_readme_says(tmp_path):
-    result = run([sys.executable, "-c", PYTHON_EXAMPLES[0] + "\nprint(model.generate(['57+5', '628+521']))"], tmp_path)
-    assert result.stdout.splitlines()[-1] == "['62', '1149']"
+@pytest.mark.parametrize("epochs", ["1", pytest.param(None, marks=pytest.mark.slow)])
+def test_litert_example_runs_after_the_first_one(epochs, tmp_path):
+    """After one epoch by default, and with the answers that the README gives when all of it runs."""
+    limits = {"KERAS_MAX_EPOCHS": epochs, "KERAS_MAX_STEPS_PER_EPOCH": "10"} if epochs else {}
+    result = run([sys.executable, "-c", PYTHON_EXAMPLES[0] + LITERT_EXAMPLES[0]], tmp_path, **limits)
+    assert result.returncode == 0, result.stderr
+    assert "not a sum" not in result.stdout
+    if epochs is None:
+        assert result.stdout.splitlines()[-2:] == ["62", "1149"]
 
 
 @pytest.mark.parametrize("epochs", [1, pytest.param(None, marks=pytest.mark.slow)])
@@ -63,5 +70,5 @@ def test_shell_example_runs(epochs, tmp_path):
 def test_commands_of_the_table_exist():
     commands = re.findall(r"^\| `seqzoo (\w+)", README, re.MULTILINE)
     help_text = subprocess.run([sys.executable, "-m", "seqzoo", "--help"], capture_output=True, text=True, check=True)
-    assert len(commands) == 7
+    assert len(commands) == 8
     assert all(name in help_text.stdout for name in commands)

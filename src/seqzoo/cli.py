@@ -40,6 +40,8 @@ def main(arguments=None):
 
 
 def _demo(options):
+    from seqzoo.export import saved_model
+    from seqzoo.export.saved_model import ask_in_fresh_process
     from seqzoo.models import PRESETS
     from seqzoo.models.training import train
 
@@ -51,8 +53,11 @@ def _demo(options):
     _print_metrics(metrics)
     print(f"curve         {output}/history.png")
     print(f"model         {output}/model.keras")
-    for source, answer in zip(_DEMO_SUMS, model.generate(_DEMO_SUMS), strict=True):
-        print(f"{source} = {answer}")
+    report = saved_model(model, pathlib.Path(output, "saved_model"))
+    _print_export(report)
+    print("Answers of the exported model, in a process of its own that knows neither seqzoo nor Keras:")
+    for source, answer in zip(_DEMO_SUMS, ask_in_fresh_process(report["path"], _DEMO_SUMS), strict=True):
+        print(f"  {source} = {answer}")
 
 
 def _presets(options):
@@ -118,19 +123,12 @@ def _text(options, model):
 
 
 def _pairs(options, model):
-    from seqzoo.pipelines import read_pairs
+    from seqzoo.pipelines import load_test_sums, read_pairs
 
-    return read_pairs(options.data, model.preprocessor) if options.data else _test_sums(model.preprocessor)
-
-
-def _test_sums(preprocessor):
-    from seqzoo.pipelines import Vocabulary, load_addition
-    from seqzoo.pipelines.addition import DIGITS
-
-    digits = preprocessor.source_length // 2
-    if preprocessor.vocabulary != Vocabulary("0123456789+") or digits not in DIGITS:
+    pairs = read_pairs(options.data, model.preprocessor) if options.data else load_test_sums(model.preprocessor)
+    if pairs is None:
         raise ValueError("This model was not trained on sums of 2 to 5 digits: give pairs to score it on, --data FILE")
-    return load_addition(digits, "test")
+    return pairs
 
 
 def _generate(options):
@@ -175,6 +173,38 @@ def _sampler(options):
     if options.greedy and chosen:
         raise ValueError("--greedy draws nothing: leave out --temperature, --top-k and --top-p, or --greedy")
     return Greedy() if options.greedy else Chain(chosen)
+
+
+def _export(options):
+    from seqzoo import export
+    from seqzoo.models import LanguageModel, load
+
+    model = load(options.model)
+    if options.data is None:
+        data = None
+    else:
+        data = _text(options, model) if isinstance(model, LanguageModel) else _pairs(options, model)
+    if options.format == "litert":
+        report = export.litert(model, options.output, options.quantize, data)
+    elif options.quantize:
+        raise ValueError("Only a LiteRT file is quantised: leave out --quantize, or give --format litert")
+    else:
+        report = export.saved_model(model, options.output, data)
+    if options.json:
+        print(json.dumps(report, ensure_ascii=False))
+    else:
+        _print_export(report)
+
+
+def _print_export(report):
+    ties = f", {report['near_ties']:,} differ by rounding" if report["near_ties"] else ""
+    print(f"exported to   {report['path']} ({report['bytes'] / 1024:,.0f} KiB)")
+    print(f"signatures    {', '.join(report['signatures'])}")
+    print(f"as the model  {report['equal']:,} of {report['rows']:,}{ties}")
+    if score := report["score"]:
+        form = "{:.4f}" if score["metric"] == "nats_per_token" else "{:.2%}"
+        name = score["metric"].replace("_", " ")
+        print(f"{name:13s} {form.format(score['model'])} before, {form.format(score['export'])} after")
 
 
 def _figure(options):
@@ -248,7 +278,7 @@ def _parser():
         sub.set_defaults(run=run)
         return sub
 
-    demo = command("demo", _demo, "learn to add: data, training, accuracy, plot, answers; under two minutes")
+    demo = command("demo", _demo, "learn to add: data, training, accuracy, plot, export, answers; under two minutes")
     demo.add_argument("--output", metavar="DIR", help="a new or empty folder (default: seqzoo-demo, or the next free)")
     demo.add_argument("--epochs", type=_positive, default=_DEMO_EPOCHS, metavar="N")
 
@@ -288,6 +318,18 @@ def _parser():
     sample.add_argument("--seed", type=_seed, default=0, metavar="S")
     sample.add_argument("--stop", metavar="TEXT", help="end after this text")
     sample.add_argument("--skip", default="", metavar="CHARS", help="characters (or words) never to write")
+
+    export = command("export", _export, "write a model as a SavedModel (TensorFlow Serving) or a LiteRT file")
+    export.add_argument("model", metavar="MODEL", help="a .keras file")
+    export.add_argument("--format", choices=["saved_model", "litert"], required=True)
+    export.add_argument(
+        "--output", metavar="PATH", required=True, help="a folder that gets the next version, or X.tflite"
+    )
+    export.add_argument("--quantize", choices=["float16", "dynamic_int8"], help="how a LiteRT file keeps its weights")
+    export.add_argument(
+        "--data", metavar="FILE", help="what to compare the export on (default: the test sums, or drawn)"
+    )
+    export.add_argument("--json", action="store_true", help="print one JSON object")
 
     figure = command("figure", _figure, "draw the chapter's accuracy curves")
     figure.add_argument("--recipe", choices=["book", "zoo"], default="book")

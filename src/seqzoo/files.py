@@ -1,6 +1,7 @@
 """Files that are either whole or not there."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import tempfile
@@ -40,10 +41,43 @@ def new_folder(path):
         raise ValueError(f"{path} is a file; --output must name a new or empty folder")
     if path.is_dir() and any(path.iterdir()):
         raise ValueError(f"{path} already holds another run; choose a new or empty folder")
+    with _made(path):
+        yield path
+
+
+@contextlib.contextmanager
+def output_folder(path):
+    """Makes the folder `path`, where results of other runs may be, and gives it; goes again if empty after an error.
+
+    Raises:
+        ValueError: where it is a file.
+        OSError: where it cannot be made.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file; the output must be a folder")
+    with _made(path):
+        yield path
+
+
+def rename_to_next_version(folder, parent):
+    """Renames a folder to `parent/N`, N above all numbers there, also while others do the same; gives the path."""
+    number = 1 + max((int(child.name) for child in parent.iterdir() if child.name.isdecimal()), default=0)
+    while True:
+        try:
+            return folder.rename(parent / str(number))
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            number += 1
+
+
+@contextlib.contextmanager
+def _made(path):
     made = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
     try:
-        yield path
+        yield
     except BaseException:
         if made:
             with contextlib.suppress(OSError):

@@ -1,0 +1,174 @@
+"""The functions of a LiteRT model: Unicode code points in and out, by operations that LiteRT has built in."""
+
+import numpy as np
+import tensorflow as tf
+
+from seqzoo.models import LanguageModel
+from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID
+
+NO_TEXT = -1
+"""For ids that are no text: the start token, and in `vocabulary` the unknown token too."""
+
+REPLACEMENT = 0xFFFD
+"""Stands for what is outside a vocabulary, in answers; the code point that Unicode has for it."""
+
+
+def signatures(model):
+    """The signatures of a model: a dictionary from the name to `(function, input specs)`.
+
+    A text is int32 code points, 0 after its end, so that a file needs no vocabulary beside it; in an answer only those
+    above 0 are text. `error` says of each row whether it was none that the model can read; all else in it is 0 then.
+    """
+    return _language_model(model) if isinstance(model, LanguageModel) else _seq2seq(model)
+
+
+def _seq2seq(model):
+    preprocessor, encoder, decoder = model.preprocessor, model.encoder, model.decoder
+    vocabulary, length = preprocessor.vocabulary, preprocessor.source_length
+    all_ids = np.arange(vocabulary.size)
+    # What a token adds to the first layers' gates, a row each: no matrix product is left to do for it.
+    read = tf.constant(encoder.recurrent[0].project(encoder.embedding(all_ids)).numpy())
+    written = tf.constant(decoder.recurrent[0].project(decoder.embedding(all_ids)).numpy())
+    written_code_points = tf.constant(_code_points(vocabulary, unknown=REPLACEMENT))
+
+    def encoded(source):
+        """`(states, error)`: what the decoder starts from, and which rows are wrong, bool `[batch]`."""
+        ids, is_token = _lookup(vocabulary, source)
+        is_padding = source == 0
+        error = tf.reduce_any(~is_token & ~is_padding, axis=1) | is_padding[:, 0]
+        error |= tf.reduce_any(is_padding[:, :-1] & ~is_padding[:, 1:], axis=1)
+        ids = tf.where(error[:, None], PADDING_ID, ids)
+        order = range(length)[::-1] if preprocessor.reverse else range(length)
+        inputs = [tf.gather(read, ids[:, at]) for at in order]
+        return {**decoder.initial_state(_unrolled(encoder, inputs)), "tokens": written}, error
+
+    def answer(source):
+        states, error = encoded(source)
+        token = tf.fill(tf.shape(source)[:1], START_ID)
+        ended, log_probability, answer = error, tf.zeros_like(error, tf.float32), []
+        for _ in range(preprocessor.target_length):
+            logits, states = decoder.step(token, states)
+            chosen = tf.reduce_max(tf.nn.log_softmax(logits), axis=-1)
+            log_probability += tf.where(ended, 0.0, chosen)
+            token = tf.where(ended, PADDING_ID, tf.argmax(logits, axis=-1, output_type=tf.int32))
+            ended |= token == PADDING_ID
+            answer.append(token)
+        answer = tf.gather(written_code_points, tf.stack(answer, axis=1))
+        return {"answer": answer, "error": error, "log_probability": log_probability}
+
+    def encode(source):
+        states, error = encoded(source)
+        return {**_named(states), "error": error}
+
+    def decode_step(token, **named):
+        ids, is_token = _lookup(vocabulary, token)
+        error = ~is_token & (token != 0)
+        ids = tf.where(is_token, ids, START_ID)
+        logits, new_states = decoder.step(ids, {**_nested(model, named), "tokens": written})
+        best = tf.gather(written_code_points, tf.argmax(logits, axis=-1, output_type=tf.int32))
+        probabilities = tf.where(error[:, None], 0.0, tf.nn.softmax(logits))
+        new = {name: state for name, state in _named(new_states).items() if name.startswith("state")}
+        return {"probabilities": probabilities, "next": tf.where(error, 0, best), "error": error, **new}
+
+    state_specs = [
+        tf.TensorSpec(state.shape, tf.float32, name)
+        for name, state in _named(encoded(tf.zeros([1, length], tf.int32))[0]).items()
+    ]
+    return {
+        "serving_default": (answer, [tf.TensorSpec([None, length], tf.int32, "source")]),
+        "batch_1": (answer, [tf.TensorSpec([1, length], tf.int32, "source")]),
+        "encode": (encode, [tf.TensorSpec([1, length], tf.int32, "source")]),
+        "decode_step": _keywords(decode_step, [tf.TensorSpec([1], tf.int32, "token"), *state_specs]),
+        "vocabulary": _vocabulary(vocabulary),
+    }
+
+
+def _language_model(model):
+    vocabulary = model.preprocessor.vocabulary
+    like = model.initial_state(1)
+    names = [f"state_{layer}_{i}" for layer, states in enumerate(like) for i in range(len(states))]
+
+    def step(token, **named):
+        ids, is_token = _lookup(vocabulary, token)
+        error = ~is_token & (token != 0)
+        ids = tf.where(is_token, ids, START_ID)
+        logits, states = model.step(ids, tf.nest.pack_sequence_as(like, [named[name] for name in names]))
+        new = dict(zip(names, tf.nest.flatten(states), strict=True))
+        return {"logits": tf.where(error[:, None], 0.0, logits), "error": error, **new}
+
+    def specs(batch):
+        states = [tf.TensorSpec([batch, model.hidden_dim], tf.float32, name) for name in names]
+        return [tf.TensorSpec([batch], tf.int32, "token"), *states]
+
+    return {
+        "serving_default": _keywords(step, specs(None)),
+        "step": _keywords(step, specs(1)),
+        "vocabulary": _vocabulary(vocabulary),
+    }
+
+
+def _unrolled(encoder, inputs):
+    """The states that an encoder hands over after the inputs of its first layer, a list of `[batch, gates × units]`."""
+    all_states = []
+    for layer, above in zip(encoder.recurrent, [*encoder.recurrent[1:], None], strict=True):
+        outputs, states = [], None
+        for projected in inputs:
+            output, states = layer.step(projected, states)
+            outputs.append(output)
+        all_states.append(encoder.handed_over(states))
+        inputs = above and [above.project(output) for output in outputs]
+    return all_states
+
+
+def _lookup(vocabulary, code_points):
+    """`(ids, is_token)` of int32 code points; the unknown token's id counts where the vocabulary has one.
+
+    By comparison with each token: LiteRT has no search, and a model's tokens are few.
+    """
+    first = vocabulary.size - len(vocabulary.tokens)
+    tokens = tf.constant([ord(token) for token in vocabulary.tokens], tf.int32)
+    equal = code_points[..., None] == tokens
+    ids = tf.reduce_sum(tf.where(equal, tf.range(first, vocabulary.size), 0), axis=-1)
+    if not vocabulary.unknown:
+        return ids, ids > 0
+    is_character = (code_points > 0) & (code_points < 0x110000) & ((code_points < 0xD800) | (code_points > 0xDFFF))
+    is_character &= code_points != 0xFFFF
+    return tf.where(is_character & (ids == 0), vocabulary.unknown_id, ids), is_character
+
+
+def _code_points(vocabulary, unknown):
+    """The code point of each id, int32 `[size]`."""
+    code_points = [0, NO_TEXT] + [unknown] * vocabulary.unknown + [ord(token) for token in vocabulary.tokens]
+    return np.array(code_points, "int32")
+
+
+def _vocabulary(vocabulary):
+    code_points = tf.constant(_code_points(vocabulary, unknown=NO_TEXT))
+    return (lambda: {"code_points": tf.identity(code_points)}), []
+
+
+def _named(states):
+    """A decoder's states as a flat dictionary, as `encode` gives them."""
+    named = {f"state_{i}_{j}": state for i, layer in enumerate(states["layers"]) for j, state in enumerate(layer)}
+    if "context" in states:
+        named |= {"context": states["context"]}
+        named |= {f"projected_{i}": projected for i, projected in enumerate(states["projected"])}
+    return named
+
+
+def _nested(model, named):
+    """The contrary of `_named`."""
+    layers = [[] for _ in model.decoder.recurrent]
+    for name in sorted(name for name in named if name.startswith("state")):
+        layers[int(name.split("_")[1])].append(named[name])
+    states = {"layers": layers}
+    if "context" in named:
+        states |= {"context": named["context"]}
+        states |= {"projected": [named[f"projected_{i}"] for i in range(len(layers))]}
+    return states
+
+
+def _keywords(function, specs):
+    """A function of named tensors as one of positional ones, which is what a signature needs."""
+    names = [spec.name for spec in specs]
+    return (lambda *tensors: function(**dict(zip(names, tensors, strict=True)))), specs

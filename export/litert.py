@@ -1,0 +1,125 @@
+"""LiteRT: a model as one `.tflite` file of built-in operations, from Unicode code points to code points."""
+
+import json
+import os
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqzoo.export.check import check_answers, check_steps, raise_if_different, sample_pairs
+from seqzoo.export.code_points import REPLACEMENT, signatures
+from seqzoo.files import replacing
+from seqzoo.models import LanguageModel
+from seqzoo.pipelines.vocabulary import START_ID
+
+QUANTIZATIONS = ("float16", "dynamic_int8")
+
+
+def litert(model, path, quantize=None, data=None):
+    """Writes a model as a LiteRT (TensorFlow Lite) file.
+
+    What is written is read back with the LiteRT runtime and compared with the model before it gets its name.
+
+    Args:
+        model: `Seq2Seq` or `LanguageModel` of characters.
+        path: file name that ends in `.tflite`. A file of that name is replaced.
+        quantize: `"float16"` or `"dynamic_int8"`, how weights are kept; `None` for float32.
+        data: pairs, or a text, to compare and score on; see `seqzoo.export.check`.
+
+    Returns:
+        A dictionary, which is also written beside the file, as `NAME.json`: `path`, `signatures`, `bytes`, `quantize`,
+        and the results of the comparison: `rows`, `equal`, `near_ties`, `different` (with a quantisation it may), and
+        `score`, the task's score before and after.
+
+    Raises:
+        ValueError: for another file name or quantisation, a vocabulary of words, or where float32 or float16 weights do
+            not answer as the model does.
+        OSError: where it cannot be written.
+    """
+    path = pathlib.Path(path)
+    if path.suffix != ".tflite":
+        raise ValueError(f"The file of a LiteRT model ends in .tflite. Received: {path}")
+    if quantize is not None and quantize not in QUANTIZATIONS:
+        raise ValueError(f"quantize must be one of {QUANTIZATIONS}. Received: quantize={quantize!r}")
+    if model.preprocessor.vocabulary.split != "characters":
+        raise ValueError("A LiteRT model reads code points, so it needs a vocabulary of characters, not of words")
+    functions = signatures(_in_float32(model))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        pathlib.Path(temporary).write_bytes(_converted(functions, quantize))
+        result = _checked(model, temporary, data)
+        if quantize is None:
+            raise_if_different(result)
+        report = {
+            "format": "litert",
+            "model": type(model).__name__,
+            "quantize": quantize,
+            "signatures": list(functions),
+            "bytes": os.path.getsize(temporary),
+            **{key: value for key, value in result.items() if key != "first_different"},
+        }
+        with replacing(path.with_suffix(".json")) as beside:
+            pathlib.Path(beside).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return {"path": str(path), **report}
+
+
+def _converted(functions, quantize):
+    archive = keras.export.ExportArchive()
+    for name, (function, specs) in functions.items():
+        archive.add_endpoint(name, function, specs)
+    with tempfile.TemporaryDirectory() as folder:
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(functions))
+        if quantize is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantize == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        return converter.convert()
+
+
+def _checked(model, path, data):
+    # Takes a second to import, and only this reads it.
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=1)
+    if isinstance(model, LanguageModel):
+        return check_steps(model, lambda ids: _logits(interpreter, model, ids), data)
+    ask = interpreter.get_signature_runner("serving_default")
+    length = model.preprocessor.source_length
+
+    def answer(sources):
+        source = np.array([[ord(character) for character in source.ljust(length, "\0")] for source in sources], "int32")
+        return ["".join(map(chr, row[row > 0])) for row in ask(source=source)["answer"]]
+
+    return check_answers(model, answer, *sample_pairs(model, data))
+
+
+def _logits(interpreter, model, ids):
+    """What `step` gives for the tokens `ids` of a text, one by one: `[length, vocabulary_size]`."""
+    vocabulary = model.preprocessor.vocabulary
+    code_points = interpreter.get_signature_runner("vocabulary")()["code_points"].copy()
+    code_points[START_ID] = 0
+    if vocabulary.unknown:
+        code_points[vocabulary.unknown_id] = REPLACEMENT
+    step = interpreter.get_signature_runner("step")
+    inputs = step.get_input_details().items()
+    states = {name: np.zeros(info["shape"], "float32") for name, info in inputs if name != "token"}
+    rows = []
+    for token in ids:
+        reply = step(token=code_points[[token]], **states)
+        states = {name: reply[name] for name in states}
+        rows.append(reply["logits"][0])
+    return np.array(rows)
+
+
+def _in_float32(model):
+    """The model itself, or, of one in mixed precision, a copy whose layers compute in float32."""
+    config = model.get_config()
+    if config["dtype"] == "float32":
+        return model
+    copy = type(model).from_config({**config, "dtype": "float32"})
+    copy.set_weights(model.get_weights())
+    return copy

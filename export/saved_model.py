@@ -1,0 +1,196 @@
+"""SavedModel, as TensorFlow Serving loads it: strings in, strings out."""
+
+import contextlib
+import json
+import logging
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqzoo.export.check import check_answers, check_texts, raise_if_different, sample_pairs, sample_prompts
+from seqzoo.export.signatures import signatures
+from seqzoo.files import output_folder, rename_to_next_version
+from seqzoo.models import LanguageModel
+
+_BATCH = 1024
+# TensorFlow itself imports Keras if it can; here neither can be imported.
+_ASK = """
+import sys
+sys.modules["keras"] = sys.modules["seqzoo"] = None
+import tensorflow as tf
+
+answer = tf.saved_model.load(sys.argv[1]).signatures["serving_default"](source=tf.constant(sys.argv[2:]))["answer"]
+print(*(text.decode() for text in answer.numpy()), sep="\\n")
+"""
+
+
+def saved_model(model, path, data=None):
+    """Writes a model as the next version of a SavedModel, the folder `path/1`, `path/2` and so on.
+
+    The folder `path` is what TensorFlow Serving takes as `model_base_path`. What is written is read back through
+    TensorFlow's loader and compared with the model before it gets its name; a version that is there is whole.
+
+    Args:
+        model: `Seq2Seq` or `LanguageModel`.
+        path: folder; made if need be.
+        data: pairs, or a text, to compare and score on; see `seqzoo.export.check`.
+
+    Returns:
+        The content of the version's `export.json`, a dictionary: `path`, the version's folder; `signatures`; `bytes`;
+        `warm_up`, the number of requests that TensorFlow Serving replays at start, 0 where `tensorflow-serving-api` is
+        not installed; and the results of the comparison: `rows`, `equal`, `near_ties`, `score`.
+
+    Raises:
+        ValueError: where `path` is no folder, or what was written does not answer as the model does.
+        OSError: where it cannot be written.
+    """
+    functions = signatures(model)
+    with output_folder(path) as path, tempfile.TemporaryDirectory(dir=path, prefix=".export-") as temporary:
+        folder = pathlib.Path(temporary, "version")
+        archive = keras.export.ExportArchive()
+        for name, (function, specs) in functions.items():
+            archive.add_endpoint(name, function, specs)
+        with _quiet():
+            archive.write_out(folder, verbose=False)
+            with loaded(folder) as run:
+                result, requests = _checked(model, run, data)
+                replies = {name: run(name, **request) for name, request in requests.items()}
+        warm_up = _write_warm_up(folder / "assets.extra", path.name, requests)
+        (folder / "README.md").write_text(_readme(path.name, requests, replies), encoding="utf-8")
+        report = {
+            "format": "saved_model",
+            "model": type(model).__name__,
+            "signatures": list(functions),
+            "warm_up": warm_up,
+            "bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+            **result,
+        }
+        (folder / "export.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        return {"path": str(rename_to_next_version(folder, path)), **report}
+
+
+def ask_in_fresh_process(folder, sources):
+    """The answers of a seq2seq SavedModel, given by a process of its own that cannot import Keras or seqzoo.
+
+    Args:
+        folder: a version's folder.
+        sources: list of `str`.
+
+    Returns:
+        A list of `str`.
+
+    Raises:
+        subprocess.CalledProcessError: where that process fails.
+    """
+    command = [sys.executable, "-c", _ASK, str(folder), *sources]
+    return subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout.splitlines()
+
+
+@contextlib.contextmanager
+def loaded(folder):
+    """A SavedModel in a session of its own, loaded as TensorFlow Serving does; gives `run(signature, **inputs)`."""
+    v1, graph = tf.compat.v1, tf.Graph()
+    session = v1.Session(graph=graph)
+    with graph.as_default():
+        functions = v1.saved_model.loader.load(session, [v1.saved_model.SERVING], str(folder)).signature_def
+
+    def run(signature, **inputs):
+        feed = {functions[signature].inputs[name].name: value for name, value in inputs.items()}
+        return session.run({name: info.name for name, info in functions[signature].outputs.items()}, feed)
+
+    with contextlib.closing(session):
+        yield run
+
+
+def _checked(model, run, data):
+    """The comparison with the model, and a request for each signature, of which the second row is wrong."""
+    if isinstance(model, LanguageModel):
+        prompts = sample_prompts(model, data)
+        result = check_texts(model, lambda *request: _most_probable_texts(run, *request), prompts)
+        prompt = np.array([prompts[-1]] * 2, object)
+        options = {"temperature": np.array([0.8, 0.0], "float32"), "top_k": np.array([5, 5], "int32")}
+        options |= {"length": np.array([40, 40], "int32"), "seed": np.array([1, 1], "int64")}
+        requests = {"serving_default": {"prompt": prompt[:1]}, "sample": {"prompt": prompt, **options}}
+    else:
+        sources, targets = sample_pairs(model, data)
+        result = check_answers(model, lambda sources: _answers(run, sources), sources, targets)
+        source = np.array([sources[0], ""], object)
+        ids = model.preprocessor.vocabulary.lookup(sources[:1]).to_tensor().numpy()
+        requests = {
+            "serving_default": {"source": source},
+            "ids": {"source": np.concatenate([ids, -ids])},
+            "score": {"source": source, "target": np.array([model.generate(sources[0]) or sources[0]] * 2, object)},
+        }
+    raise_if_different(result)
+    return {key: value for key, value in result.items() if key != "first_different"}, requests
+
+
+def _answers(run, sources):
+    batches = (sources[at : at + _BATCH] for at in range(0, len(sources), _BATCH))
+    return [text.decode() for batch in batches for text in run("serving_default", source=batch)["answer"]]
+
+
+def _most_probable_texts(run, prompts, length):
+    options = {"length": length, "temperature": 1.0, "top_k": 1, "seed": 0}
+    reply = run("sample", prompt=prompts, **{name: [value] * len(prompts) for name, value in options.items()})
+    return [text.decode() for text in reply["text"]]
+
+
+def _write_warm_up(folder, name, requests):
+    """Writes the requests as TensorFlow Serving replays them when it loads the model; gives their number."""
+    try:
+        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    except ImportError:
+        return 0
+    folder.mkdir()
+    with tf.io.TFRecordWriter(str(folder / "tf_serving_warmup_requests")) as writer:
+        for signature, inputs in requests.items():
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = name
+            request.model_spec.signature_name = signature
+            for key, value in inputs.items():
+                request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+            log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+            writer.write(log.SerializeToString())
+    return len(requests)
+
+
+def _readme(name, requests, replies):
+    parts = [
+        f"# {name}",
+        "Serve the folder above this one, with every version in it:",
+        f"```\ndocker run -p 8501:8501 -v /PATH/TO/{name}:/models/{name} -e MODEL_NAME={name} tensorflow/serving\n```",
+        "A row that is wrong has its text in `error`, and never fails its neighbours. What seqzoo compared before it "
+        "wrote this version is in `export.json`.",
+    ]
+    for signature, inputs in requests.items():
+        body = {"signature_name": signature, "inputs": {key: _plain(value) for key, value in inputs.items()}}
+        reply = {"outputs": {key: _plain(value) for key, value in replies[signature].items()}}
+        parts += [
+            f"## `{signature}`",
+            "```\n"
+            f"curl http://localhost:8501/v1/models/{name}:predict -d '\n{json.dumps(body, ensure_ascii=False)}'\n\n"
+            f"{json.dumps(reply, ensure_ascii=False)}\n```",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _plain(value):
+    return [text.decode() if isinstance(text, bytes) else text for text in np.asarray(value).tolist()]
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps TensorFlow from announcing that the loader that TensorFlow Serving has is an old one."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

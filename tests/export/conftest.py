@@ -1,0 +1,62 @@
+"""Models to export: of sums, and of text, with weights that make them answer something."""
+
+import keras
+import numpy as np
+import pytest
+
+from seqzoo.models import LanguageModel, PeekySeq2Seq, Seq2Seq
+from seqzoo.pipelines import PairPreprocessor, TextPreprocessor, Vocabulary
+
+TEXT = "the cat sat on the mat.\nthe hen sat on the cat.\n" * 8
+
+
+def _sums_model(cell="lstm", peeky=True, reverse=True, **options):
+    """A model of three-digit sums whose answers differ from source to source, though they are wrong."""
+    keras.utils.set_random_seed(3)
+    preprocessor = PairPreprocessor(Vocabulary("0123456789+"), source_length=7, target_length=4, reverse=reverse)
+    options = {"embedding_dim": 6, "hidden_dim": 24, "cell": cell, **options}
+    model = (PeekySeq2Seq if peeky else Seq2Seq)(preprocessor, **options)
+    numbers = np.random.default_rng(0)
+    model.set_weights([numbers.normal(0, 1.0, weight.shape) for weight in model.get_weights()])
+    assert len(set(model.generate([f"{a}+{999 - 7 * a}" for a in range(100)]))) > 10
+    return model
+
+
+@pytest.fixture(scope="session")
+def sums_model():
+    """Makes a model of sums, from `cell`, `peeky`, `reverse` and options of `Seq2Seq`."""
+    return _sums_model
+
+
+@pytest.fixture(scope="session")
+def sums():
+    """One model of sums."""
+    return _sums_model()
+
+
+def _text_model(unknown=False, **options):
+    """A language model with some inclination."""
+    keras.utils.set_random_seed(3)
+    preprocessor = TextPreprocessor.from_text(TEXT, unknown=unknown)
+    model = LanguageModel(preprocessor, **{"embedding_dim": 8, "hidden_dim": 32, **options})
+    model.set_weights([2.0 * weight for weight in model.get_weights()])
+    return model
+
+
+@pytest.fixture(scope="session")
+def text_model():
+    """Makes a language model, from `unknown` and options of `LanguageModel`."""
+    return _text_model
+
+
+@pytest.fixture(scope="session")
+def writer():
+    """One language model."""
+    return _text_model()
+
+
+@pytest.fixture(scope="session")
+def three_digit_sums():
+    """5,000 sources that a model of sums takes."""
+    numbers = np.random.default_rng(1).integers(0, 1000, (5000, 2)).tolist()
+    return [f"{a}+{b}" for a, b in numbers]

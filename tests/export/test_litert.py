@@ -1,0 +1,202 @@
+"""LiteRT files: answers, flags, steps and sizes, run by the LiteRT runtime alone."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from seqzoo.export import litert
+from seqzoo.models import Greedy, LanguageModel, PeekySeq2Seq, Seq2Seq
+from seqzoo.pipelines import PairPreprocessor, TextPreprocessor
+
+PAIRS = [("한국", "KR"), ("日本", "JP"), ("🇫🇷", "FR")]
+
+
+@pytest.fixture(scope="module")
+def path(sums, tmp_path_factory):
+    """The file of the model `sums`."""
+    path = tmp_path_factory.mktemp("litert") / "sums.tflite"
+    litert(sums, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def runners(path):
+    """Its signatures: a function that gives the one of a name."""
+    return Interpreter(str(path)).get_signature_runner
+
+
+def code_points(strings, length=7):
+    return np.array([[ord(c) for c in string.ljust(length, "\0")] for string in strings], "int32")
+
+
+def texts(rows):
+    return ["".join(map(chr, row[row > 0])) for row in rows]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn"])
+@pytest.mark.parametrize("peeky", [False, True], ids=["baseline", "peeky"])
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "pass_cell_state": False, "dropout": 0.1}])
+def test_answers_are_the_models(sums_model, three_digit_sums, tmp_path, cell, peeky, options):
+    model = sums_model(cell, peeky, reverse=peeky, **options)
+    report = litert(model, tmp_path / "sums.tflite")
+    assert report["rows"] == 5000
+    assert report["equal"] + report["near_ties"] == 5000
+    assert report["near_ties"] <= 5
+    _, log_probabilities, _ = model.answer(three_digit_sums)
+    reply = Interpreter(report["path"]).get_signature_runner("serving_default")(source=code_points(three_digit_sums))
+    assert not reply["error"].any()
+    same = np.array(texts(reply["answer"])) == np.array(model.generate(three_digit_sums))
+    assert same.mean() >= 0.999
+    # Weights like these multiply the differences of rounding.
+    assert np.quantile(np.abs(reply["log_probability"] - log_probabilities)[same], 0.99) < 1e-3
+
+
+def test_wrong_code_points_are_flagged_and_leave_their_neighbours_alone(sums, runners):
+    rows = code_points(["57+5", "5x", "1+1", "", "9+9", "1+1", "1+1", "628+521"])
+    rows[4] = [0, *rows[4, :6]]
+    rows[5, 1], rows[6, 2] = -5, 0x110000
+    reply = runners("serving_default")(source=rows)
+    assert reply["error"].tolist() == [False, True, False, True, True, True, True, False]
+    assert texts(reply["answer"]) == [
+        *sums.generate(["57+5"]),
+        "",
+        *sums.generate(["1+1"]),
+        *[""] * 4,
+        *sums.generate(["628+521"]),
+    ]
+    assert (reply["log_probability"][reply["error"]] == 0).all()
+
+
+def test_fixed_batch_of_one_answers_the_same(sums, runners):
+    reply = runners("batch_1")(source=code_points(["57+5"]))
+    assert texts(reply["answer"]) == sums.generate(["57+5"])
+    assert runners("batch_1").get_input_details()["source"]["shape_signature"].tolist() == [1, 7]
+    assert runners("serving_default").get_input_details()["source"]["shape_signature"].tolist() == [-1, 7]
+
+
+def test_steps_write_the_answer_with_each_tokens_probability(sums, runners):
+    code_point_of = runners("vocabulary")()["code_points"]
+    assert code_point_of.tolist() == [0, -1, *map(ord, "+0123456789")]
+    for source in ("57+5", "628+521", "1+1"):
+        states = runners("encode")(source=code_points([source]))
+        assert not states.pop("error")[0]
+        written, token = [], np.zeros([1], "int32")
+        for _ in range(4):
+            reply = runners("decode_step")(token=token, **states)
+            np.testing.assert_allclose(reply["probabilities"].sum(), 1, atol=1e-5)
+            assert code_point_of[reply["probabilities"].argmax()] == reply["next"][0]
+            assert not reply["error"][0]
+            states |= {name: value for name, value in reply.items() if name in states}
+            token = reply["next"]
+            if token[0] <= 0:
+                break
+            written.append(chr(token[0]))
+        assert sums.generate(source).startswith("".join(written))
+        if token[0] == 0:
+            assert sums.generate(source) == "".join(written)
+    assert runners("decode_step")(token=np.array([ord("x")], "int32"), **states)["error"][0]
+    assert runners("encode")(source=code_points(["x"]))["error"][0]
+
+
+def test_any_characters_and_an_unknown_one(tmp_path):
+    keras.utils.set_random_seed(0)
+    for unknown in (False, True):
+        model = Seq2Seq(PairPreprocessor.from_pairs(PAIRS, unknown=unknown), embedding_dim=8, hidden_dim=16)
+        report = litert(model, tmp_path / "model.tflite", data=PAIRS)
+        assert (report["rows"], report["equal"] + report["near_ties"]) == (3, 3)
+        sources = ["日本", "日é", "\ud800"]
+        reply = Interpreter(report["path"]).get_signature_runner("serving_default")(source=code_points(sources, 2))
+        assert reply["error"].tolist() == [False, not unknown, True]
+
+
+def test_language_model_steps_as_the_model(writer, text_model, tmp_path):
+    for unknown in (False, True):
+        model = text_model(unknown, num_layers=2, cell="gru") if unknown else writer
+        report = litert(model, tmp_path / "model.tflite")
+        assert report["rows"] > 200
+        assert report["different"] == 0
+        assert report["score"]["export"] == pytest.approx(report["score"]["model"], abs=1e-4)
+        signature = Interpreter(report["path"]).get_signature_runner
+        code_point_of, step = signature("vocabulary")()["code_points"], signature("step")
+        states = {name: np.zeros([1, 32], "float32") for name in step.get_input_details() if name != "token"}
+        token, text = np.zeros([1], "int32"), ""
+        for _ in range(40):
+            reply = step(token=token, **states)
+            states = {name: reply[name] for name in states}
+            token = code_point_of[[np.where(code_point_of < 0, -np.inf, reply["logits"][0]).argmax()]]
+            text += chr(token[0])
+        assert text == model.generate("", 40, Greedy())
+        assert step(token=np.array([ord("é")], "int32"), **states)["error"][0] == (not unknown)
+        many = {name: np.repeat(state, 3, axis=0) for name, state in states.items()}
+        assert signature("serving_default")(token=np.array([0, 1, 2**31 - 1], "int32"), **many)["logits"].shape[0] == 3
+
+
+def test_mixed_precision_becomes_float32(sums_model, sums, three_digit_sums, tmp_path):
+    """Compared with what the mixed model answers, which rounds to eight bits."""
+    report = litert(sums_model(dtype="mixed_bfloat16"), tmp_path / "mixed.tflite", quantize="float16")
+    assert report["rows"] == 5000
+    answer = Interpreter(report["path"]).get_signature_runner("serving_default")
+    same = np.array(texts(answer(source=code_points(three_digit_sums))["answer"])) == sums.generate(three_digit_sums)
+    assert same.mean() > 0.8
+
+
+def test_quantised_files_are_smaller_and_report_what_it_cost(trained, pairs, tmp_path):
+    sizes = {}
+    for quantize in (None, "float16", "dynamic_int8"):
+        report = litert(trained, tmp_path / f"{quantize}.tflite", quantize, pairs)
+        assert json.loads((tmp_path / f"{quantize}.json").read_text())["quantize"] == quantize
+        assert report["rows"] == len(pairs)
+        assert report["score"]["model"] == 1
+        assert report["score"]["export"] >= 0.95
+        sizes[quantize] = report["bytes"]
+    assert sizes["dynamic_int8"] < sizes["float16"] < sizes[None]
+
+
+RUN = """
+import sys
+sys.modules["tensorflow"] = sys.modules["keras"] = sys.modules["seqzoo"] = None
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+source = np.array([[ord(c) for c in sys.argv[2].ljust(7, chr(0))]], "int32")
+answer = Interpreter(sys.argv[1]).get_signature_runner("serving_default")(source=source)["answer"][0]
+print("".join(chr(c) for c in answer if c > 0))
+"""
+
+
+def test_it_runs_where_there_is_no_tensorflow(sums, path):
+    output = subprocess.run([sys.executable, "-c", RUN, path, "628+521"], check=True, capture_output=True, text=True)
+    assert output.stdout == sums.generate("628+521") + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "quantize", "message"),
+    [
+        ("model", None, "The file of a LiteRT model ends in .tflite. Received: "),
+        ("m.tflite", "int4", "quantize must be one of ('float16', 'dynamic_int8'). Received: quantize='int4'"),
+    ],
+)
+def test_wrong_arguments_are_named(sums, tmp_path, name, quantize, message):
+    with pytest.raises(ValueError, match="Received") as error:
+        litert(sums, tmp_path / name, quantize)
+    assert str(error.value).startswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_words_are_refused(tmp_path):
+    model = LanguageModel(TextPreprocessor.from_text("a b", split="whitespace"), 4, 4)
+    with pytest.raises(ValueError, match="needs a vocabulary of characters, not of words"):
+        litert(model, tmp_path / "model.tflite")
+
+
+def test_file_that_differs_from_its_model_is_refused(sums, path, monkeypatch):
+    before = path.read_bytes()
+    monkeypatch.setattr(PeekySeq2Seq, "generate", lambda self, strings: ["?" for _ in strings])
+    with pytest.raises(ValueError, match="Nothing was written"):
+        litert(sums, path)
+    assert path.read_bytes() == before
