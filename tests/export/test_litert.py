@@ -1,5 +1,6 @@
 """LiteRT files: answers, flags, steps and sizes, run by the LiteRT runtime alone."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from seqzoo.export import litert
-from seqzoo.models import Greedy, LanguageModel, PeekySeq2Seq, Seq2Seq
+from seqzoo.export import litert, saved_model
+from seqzoo.models import PRESETS, Greedy, LanguageModel, PeekySeq2Seq, Seq2Seq
+from seqzoo.models.training import train
 from seqzoo.pipelines import PairPreprocessor, TextPreprocessor
 
 PAIRS = [("한국", "KR"), ("日本", "JP"), ("🇫🇷", "FR")]
@@ -200,3 +202,17 @@ def test_file_that_differs_from_its_model_is_refused(sums, path, monkeypatch):
     with pytest.raises(ValueError, match="Nothing was written"):
         litert(sums, path)
     assert path.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_trained_preset_keeps_its_score_within_the_sizes_promised(tmp_path):
+    """As README has it: two minutes of training, then every kind of export on 5,000 test sums."""
+    preset = dataclasses.replace(PRESETS["addition_peeky_reverse"], epochs=12)
+    model, metrics = train(preset, tmp_path / "run", verbose=0)
+    assert metrics["exact_match"] >= 0.99
+    served = saved_model(model, tmp_path / "served")
+    assert served["equal"] + served["near_ties"] == served["rows"] == 5000
+    for quantize, kibibytes, points in ((None, 960, 0), ("float16", 540, 0), ("dynamic_int8", 400, 0.002)):
+        report = litert(model, tmp_path / "model.tflite", quantize)
+        assert report["bytes"] <= kibibytes * 1024
+        assert abs(report["score"]["export"] - metrics["exact_match"]) <= points

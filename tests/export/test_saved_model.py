@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -338,6 +339,7 @@ def test_saved_model_cli_runs_it(sums, folder):
     assert f"Result for output key answer:\n[{answers[0]!r} {answers[1]!r}]" in output
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler, cc")
 def test_c_program_runs_it(sums, folder, tmp_path):
     library = pathlib.Path(tf.sysconfig.get_lib())
     program = tmp_path / "ask"
