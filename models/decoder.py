@@ -1,6 +1,7 @@
 """The decoders: from an encoder's states to the logits of an answer, all at once or step by step."""
 
 import keras
+import tensorflow as tf
 
 from seqzoo.models.initializers import initializer_options
 from seqzoo.models.recurrent import number_of_states, recurrent_layers, repeat
@@ -131,7 +132,7 @@ class Decoder(keras.Model):
         """
         x, layer_states = None, []
         for i, layer in enumerate(self.recurrent):
-            projected = keras.ops.take(states["tokens"], token, axis=0) if i == 0 else layer.project(x)
+            projected = tf.gather(states["tokens"], token) if i == 0 else layer.project(x)
             if "context" in states:
                 projected += states["projected"][i]
             x, new_states = layer.step(projected, states["layers"][i])

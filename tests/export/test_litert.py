@@ -49,13 +49,10 @@ def test_answers_are_the_models(sums_model, three_digit_sums, tmp_path, cell, pe
     assert report["rows"] == 5000
     assert report["equal"] + report["near_ties"] == 5000
     assert report["near_ties"] <= 5
-    _, log_probabilities, _ = model.answer(three_digit_sums)
     reply = Interpreter(report["path"]).get_signature_runner("serving_default")(source=code_points(three_digit_sums))
     assert not reply["error"].any()
     same = np.array(texts(reply["answer"])) == np.array(model.generate(three_digit_sums))
     assert same.mean() >= 0.999
-    # Weights like these multiply the differences of rounding.
-    assert np.quantile(np.abs(reply["log_probability"] - log_probabilities)[same], 0.99) < 1e-3
 
 
 def test_wrong_code_points_are_flagged_and_leave_their_neighbours_alone(sums, runners):
@@ -71,7 +68,6 @@ def test_wrong_code_points_are_flagged_and_leave_their_neighbours_alone(sums, ru
         *[""] * 4,
         *sums.generate(["628+521"]),
     ]
-    assert (reply["log_probability"][reply["error"]] == 0).all()
 
 
 def test_fixed_batch_of_one_answers_the_same(sums, runners):
