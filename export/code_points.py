@@ -17,7 +17,8 @@ def signatures(model):
     """The signatures of a model: a dictionary from the name to `(function, input specs)`.
 
     A text is int32 code points, 0 after its end, so that a file needs no vocabulary beside it; in an answer only those
-    above 0 are text. `error` says of each row whether it was none that the model can read; all else in it is 0 then.
+    above 0 are text. `error` says of each row whether it was none that the model can read; its answer, probabilities or
+    logits are 0 then.
     """
     return _language_model(model) if isinstance(model, LanguageModel) else _seq2seq(model)
 

@@ -30,9 +30,9 @@ def litert(model, path, quantize=None, data=None):
         data: pairs, or a text, to compare and score on; see `seqzoo.export.check`.
 
     Returns:
-        A dictionary, which is also written beside the file, as `NAME.json`: `path`, `signatures`, `bytes`, `quantize`,
-        and the results of the comparison: `rows`, `equal`, `near_ties`, `different` (with a quantisation it may), and
-        `score`, the task's score before and after.
+        A dictionary, which is also written beside the file, as `NAME.tflite.json`: `path`, `signatures`, `bytes`,
+        `quantize`, and the results of the comparison: `rows`, `equal`, `near_ties`, `different` (not 0 with a
+        quantisation), and `score`, the task's score before and after.
 
     Raises:
         ValueError: for another file name or quantisation, a vocabulary of words, or where float32 or float16 weights do
@@ -61,7 +61,7 @@ def litert(model, path, quantize=None, data=None):
             "bytes": os.path.getsize(temporary),
             **{key: value for key, value in result.items() if key != "first_different"},
         }
-        with replacing(path.with_suffix(".json")) as beside:
+        with replacing(path.with_suffix(".tflite.json")) as beside:
             pathlib.Path(beside).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return {"path": str(path), **report}
 

@@ -174,10 +174,15 @@ def _readme(name, requests, replies):
         parts += [
             f"## `{signature}`",
             "```\n"
-            f"curl http://localhost:8501/v1/models/{name}:predict -d '\n{json.dumps(body, ensure_ascii=False)}'\n\n"
+            f"curl http://localhost:8501/v1/models/{name}:predict -d '\n{_quoted(body)}'\n\n"
             f"{json.dumps(reply, ensure_ascii=False)}\n```",
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def _quoted(body):
+    """As JSON between a shell's single quotes."""
+    return json.dumps(body, ensure_ascii=False).replace("'", "'\\''")
 
 
 def _plain(value):

@@ -487,7 +487,7 @@ def test_wrong_texts_are_one_error_line_and_leave_nothing(run, tmp_path, content
 
 
 def test_too_little_memory_is_one_error_line(run, tmp_path):
-    status, output, errors = run("train", "addition_baseline", "--output", tmp_path / "run", "--hidden-dim", 10**7)
+    status, output, errors = run("train", "addition_baseline", "--output", tmp_path / "run", "--hidden-dim", 2 * 10**9)
     assert (status, output) == (2, "")
     assert errors.splitlines()[-1] == "error: There is not enough memory for this model or batch: make it smaller"
     assert not (tmp_path / "run").exists()

@@ -13,7 +13,6 @@ _DEMO_EPOCHS = 12
 _RECIPE_FIELDS = (
     "epochs", "batch_size", "hidden_dim", "embedding_dim", "cell", "reverse", "learning_rate", "window", "lines",
 )  # fmt: skip
-_MENDABLE = (ValueError, OSError)
 _DEMO_SUMS = ["57+5", "628+521", "1+1", "999+999", "0+0", "10+990"]
 
 
@@ -29,7 +28,7 @@ def main(arguments=None):
         # The reader of our output has gone; nothing is left to say, also not at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        if not isinstance(error, _MENDABLE) and not _is_out_of_memory(error):
+        if not _is_mendable(error):
             raise
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return 2
@@ -250,14 +249,14 @@ def _free_folder(name):
     return next(path for path in itertools.chain([name], numbered) if not pathlib.Path(path).exists())
 
 
-def _is_out_of_memory(error):
-    # TensorFlow's error, which must not be imported for its name.
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+def _is_mendable(error):
+    # TensorFlow's own error is known by its name: the command line imports no TensorFlow.
+    return isinstance(error, ValueError | OSError | MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def _one_line(error):
     text = str(error)
-    if _is_out_of_memory(error):
+    if not isinstance(error, ValueError | OSError) and "No space left" not in text:
         text = "There is not enough memory for this model or batch: make it smaller"
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
