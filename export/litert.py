@@ -5,12 +5,12 @@ import os
 import pathlib
 import tempfile
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from seqzoo.export.check import check_answers, check_steps, raise_if_different, sample_pairs
 from seqzoo.export.code_points import REPLACEMENT, signatures
+from seqzoo.export.signatures import write_functions
 from seqzoo.files import replacing
 from seqzoo.models import LanguageModel
 from seqzoo.pipelines.vocabulary import START_ID
@@ -30,13 +30,13 @@ def litert(model, path, quantize=None, data=None):
         data: pairs, or a text, to compare and score on; see `seqzoo.export.check`.
 
     Returns:
-        A dictionary, which is also written beside the file, as `NAME.tflite.json`: `path`, `signatures`, `bytes`,
-        `quantize`, and the results of the comparison: `rows`, `equal`, `near_ties`, `different` (not 0 with a
-        quantisation), and `score`, the task's score before and after.
+        A dictionary: `path`, and the content of the file `NAME.tflite.json` beside it: `format`, `model` (its class),
+        `signatures`, `bytes`, `quantize`, and the results of the comparison: `rows`, `equal`, `near_ties`, `different`
+        (0 without a quantisation), and `score`, the task's score before and after.
 
     Raises:
-        ValueError: for another file name or quantisation, a vocabulary of words, or where float32 or float16 weights do
-            not answer as the model does.
+        ValueError: for another file name or quantisation, a vocabulary of words, or where float32 weights do not answer
+            as the model does; a quantised file's difference is reported.
         OSError: where it cannot be written.
     """
     path = pathlib.Path(path)
@@ -67,11 +67,8 @@ def litert(model, path, quantize=None, data=None):
 
 
 def _converted(functions, quantize):
-    archive = keras.export.ExportArchive()
-    for name, (function, specs) in functions.items():
-        archive.add_endpoint(name, function, specs)
     with tempfile.TemporaryDirectory() as folder:
-        archive.write_out(folder, verbose=False)
+        write_functions(functions, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(functions))
         if quantize is not None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]

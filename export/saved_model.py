@@ -8,12 +8,11 @@ import subprocess
 import sys
 import tempfile
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from seqzoo.export.check import check_answers, check_texts, raise_if_different, sample_pairs, sample_prompts
-from seqzoo.export.signatures import signatures
+from seqzoo.export.signatures import signatures, write_functions
 from seqzoo.files import output_folder, rename_to_next_version
 from seqzoo.models import LanguageModel
 
@@ -41,9 +40,10 @@ def saved_model(model, path, data=None):
         data: pairs, or a text, to compare and score on; see `seqzoo.export.check`.
 
     Returns:
-        The content of the version's `export.json`, a dictionary: `path`, the version's folder; `signatures`; `bytes`;
-        `warm_up`, the number of requests that TensorFlow Serving replays at start, 0 where `tensorflow-serving-api` is
-        not installed; and the results of the comparison: `rows`, `equal`, `near_ties`, `score`.
+        A dictionary: `path`, the version's folder, and the content of its `export.json`: `format`, `model` (its class),
+        `signatures`, `bytes`; `warm_up`, the number of requests that TensorFlow Serving replays at start, 0 where
+        `tensorflow-serving-api` is not installed; and the results of the comparison: `rows`, `equal`, `near_ties`,
+        `different` (0) and `score`.
 
     Raises:
         ValueError: where `path` is no folder, or what was written does not answer as the model does.
@@ -52,11 +52,8 @@ def saved_model(model, path, data=None):
     functions = signatures(model)
     with output_folder(path) as path, tempfile.TemporaryDirectory(dir=path, prefix=".export-") as temporary:
         folder = pathlib.Path(temporary, "version")
-        archive = keras.export.ExportArchive()
-        for name, (function, specs) in functions.items():
-            archive.add_endpoint(name, function, specs)
         with _quiet():
-            archive.write_out(folder, verbose=False)
+            write_functions(functions, folder)
             with loaded(folder) as run:
                 result, requests = _checked(model, run, data)
                 replies = {name: run(name, **request) for name, request in requests.items()}

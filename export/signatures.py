@@ -1,5 +1,6 @@
 """The functions of an exported SavedModel: strings in, strings out, one error text a row."""
 
+import keras
 import tensorflow as tf
 
 from seqzoo.models import LanguageModel, Sampler
@@ -10,6 +11,7 @@ from seqzoo.pipelines.vocabulary import PADDING_ID
 LONGEST_TEXT = 10_000
 """The most tokens that one request may have written: others wait for it."""
 
+# `LanguageModel.generate`'s own default.
 _DEFAULT_LENGTH = 100
 
 
@@ -20,6 +22,15 @@ def signatures(model):
     gets its text in `error` (`""` for the others) and never affects its neighbours.
     """
     return _language_model(model) if isinstance(model, LanguageModel) else _seq2seq(model)
+
+
+def write_functions(functions, folder):
+    """Writes functions, `signatures` here or in `code_points`, as a SavedModel."""
+    # Without `track`: a tracked Keras model loads in Python but not in TensorFlow Serving.
+    archive = keras.export.ExportArchive()
+    for name, (function, specs) in functions.items():
+        archive.add_endpoint(name, function, specs)
+    archive.write_out(folder, verbose=False)
 
 
 def _seq2seq(model):

@@ -286,11 +286,10 @@ class LanguageModel(keras.Model):
     def allowed(self, skip=()):
         """Which tokens may be written, bool `[vocabulary_size]`: all listed ones but `skip`, and the end symbol."""
         vocabulary = self.preprocessor.vocabulary
-        skip = list(skip)
-        if unlisted := sorted(set(skip) - set(vocabulary.tokens)):
+        skip = set(skip)
+        if unlisted := sorted(skip - set(vocabulary.tokens)):
             raise ValueError(f"skip has the token {unlisted[0]!r}, which is not in the vocabulary")
         first = vocabulary.size - len(vocabulary.tokens)
-        skip = set(skip)
         allowed = [index == END_ID for index in range(first)]
         allowed += [token not in skip for token in vocabulary.tokens]
         if not any(allowed[first:]):
