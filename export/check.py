@@ -4,13 +4,12 @@ import numpy as np
 import tensorflow as tf
 
 from seqzoo.models import Greedy
-from seqzoo.pipelines import as_pairs, load_test_sums
+from seqzoo.pipelines import START_ID, as_pairs, load_test_sums
 from seqzoo.pipelines.pair_preprocessor import with_teacher_forcing
 
 NEAR_TIE = 1e-3
 """Where the two best tokens' logits are no further apart, rounding decides between them."""
 
-_MOST_ROWS = 5_000
 _PROMPTS = 64
 _PROMPT_TOKENS = 20
 _WRITTEN = 50
@@ -20,13 +19,13 @@ _READ = 2_000
 def sample_pairs(model, data=None):
     """What a seq2seq model is asked in a check: `(sources, targets)`, two lists of `str`.
 
-    Up to 5,000 pairs of `data` (see `as_pairs`); without it, the test sums for a model of sums, and for any other one
-    random sources, with `None` as targets.
+    All pairs of `data` (see `as_pairs`); without it, the test sums for a model of sums, and for any other one random
+    sources, with `None` as targets.
     """
     pairs = load_test_sums(model.preprocessor) if data is None else as_pairs(data)
     if pairs is None:
         return _random_sources(model.preprocessor), None
-    rows = list(pairs.take(_MOST_ROWS).as_numpy_iterator())
+    rows = list(pairs.as_numpy_iterator())
     if not rows:
         raise ValueError("There are no pairs to compare on. Received an empty dataset.")
     sources, targets = ([row[side].decode() for row in rows] for side in (0, 1))
@@ -134,12 +133,15 @@ def _compared(own, exported, gaps):
 def _pair_gaps(model, sources, rows, own, exported):
     """How far apart the two best logits are where each answer leaves the model's own, float32 `[rows]`."""
     preprocessor = model.preprocessor
-    ids = preprocessor.encode_sources([sources[row] for row in rows])[0]
+    source = preprocessor.encode_sources([sources[row] for row in rows])[0]
+    ids, _ = model.decode_greedily(source)
+    gaps = _gaps(model(with_teacher_forcing(source, ids)[0], training=False))
     answers = preprocessor.encode_targets([own[row] for row in rows])[0]
     others = preprocessor.encode_targets([exported[row] for row in rows])[0]
-    at = tf.argmax(tf.cast(answers != others, tf.int32), axis=1)
-    logits = model(with_teacher_forcing(ids, answers)[0], training=False)
-    return _gaps(tf.gather(logits, at, batch_dims=1))
+    at = tf.argmax(tf.cast(answers != others, tf.int32), axis=1, output_type=tf.int32)
+    # An untrained model also writes the start token, which is no text: any of those just before may be the difference.
+    place = tf.cumsum(tf.cast(ids != START_ID, tf.int32), axis=1, exclusive=True)
+    return np.where(place == at[:, None], gaps, np.inf).min(axis=1)
 
 
 def _text_gaps(model, prompts, rows, own, exported):
@@ -153,12 +155,13 @@ def _text_gap(model, prompt, own, exported):
     shared = min(len(own), len(exported))
     differs = own[:shared] != exported[:shared]
     at = int(np.argmax(differs)) if differs.any() else shared
-    return _gaps(model.read(np.concatenate([prompt, own[:at]])[None])[0][:, -1])[0]
+    logits = model.read(np.concatenate([prompt, own[:at]])[None])[0][:, -1]
+    return _gaps(tf.where(model.allowed(), logits, -float("inf")))[0]
 
 
 def _gaps(logits):
     best = tf.math.top_k(logits, 2).values.numpy()
-    return best[:, 0] - best[:, 1]
+    return best[..., 0] - best[..., 1]
 
 
 def _nats(logits, targets):

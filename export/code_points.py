@@ -18,7 +18,7 @@ def signatures(model):
 
     A text is int32 code points, 0 after its end, so that a file needs no vocabulary beside it; in an answer only those
     above 0 are text. `error` says of each row whether it was none that the model can read; its answer, probabilities or
-    logits are 0 then.
+    logits are 0 then, and the states of a step those that came in.
     """
     return _language_model(model) if isinstance(model, LanguageModel) else _seq2seq(model)
 
@@ -66,7 +66,11 @@ def _seq2seq(model):
         logits, new_states = decoder.step(ids, {**_nested(model, named), "tokens": written})
         best = tf.gather(written_code_points, tf.argmax(logits, axis=-1, output_type=tf.int32))
         probabilities = tf.where(error[:, None], 0.0, tf.nn.softmax(logits))
-        new = {name: state for name, state in _named(new_states).items() if name.startswith("state")}
+        new = {
+            name: tf.where(error[:, None], named[name], state)
+            for name, state in _named(new_states).items()
+            if name.startswith("state")
+        }
         return {"probabilities": probabilities, "next": tf.where(error, 0, best), "error": error, **new}
 
     state_specs = [
@@ -92,7 +96,10 @@ def _language_model(model):
         error = ~is_token & (token != 0)
         ids = tf.where(is_token, ids, START_ID)
         logits, states = model.step(ids, tf.nest.pack_sequence_as(like, [named[name] for name in names]))
-        new = dict(zip(names, tf.nest.flatten(states), strict=True))
+        new = {
+            name: tf.where(error[:, None], named[name], state)
+            for name, state in zip(names, tf.nest.flatten(states), strict=True)
+        }
         return {"logits": tf.where(error[:, None], 0.0, logits), "error": error, **new}
 
     def specs(batch):

@@ -17,6 +17,8 @@ from seqzoo.pipelines.vocabulary import START_ID
 
 QUANTIZATIONS = ("float16", "dynamic_int8")
 
+_BATCH = 1024
+
 
 def litert(model, path, quantize=None, data=None):
     """Writes a model as a LiteRT (TensorFlow Lite) file.
@@ -32,7 +34,8 @@ def litert(model, path, quantize=None, data=None):
     Returns:
         A dictionary: `path`, and the content of the file `NAME.tflite.json` beside it: `format`, `model` (its class),
         `signatures`, `bytes`, `quantize`, and the results of the comparison: `rows`, `equal`, `near_ties`, `different`
-        (0 without a quantisation), and `score`, the task's score before and after.
+        (0 without a quantisation), and `score`, the task's score before and after. A model in mixed precision is
+        compared in float32.
 
     Raises:
         ValueError: for another file name or quantisation, a vocabulary of words, or where float32 weights do not answer
@@ -46,7 +49,10 @@ def litert(model, path, quantize=None, data=None):
         raise ValueError(f"quantize must be one of {QUANTIZATIONS}. Received: quantize={quantize!r}")
     if model.preprocessor.vocabulary.split != "characters":
         raise ValueError("A LiteRT model reads code points, so it needs a vocabulary of characters, not of words")
-    functions = signatures(_in_float32(model))
+    if "\0" in model.preprocessor.vocabulary.tokens:
+        raise ValueError("In a LiteRT model code point 0 ends a text, so '\\0' cannot be in its vocabulary")
+    model = _in_float32(model)
+    functions = signatures(model)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         pathlib.Path(temporary).write_bytes(_converted(functions, quantize))
@@ -61,8 +67,8 @@ def litert(model, path, quantize=None, data=None):
             "bytes": os.path.getsize(temporary),
             **{key: value for key, value in result.items() if key != "first_different"},
         }
-        with replacing(path.with_suffix(".tflite.json")) as beside:
-            pathlib.Path(beside).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    with replacing(path.with_suffix(".tflite.json")) as beside:
+        pathlib.Path(beside).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return {"path": str(path), **report}
 
 
@@ -88,8 +94,11 @@ def _checked(model, path, data):
     length = model.preprocessor.source_length
 
     def answer(sources):
-        source = np.array([[ord(character) for character in source.ljust(length, "\0")] for source in sources], "int32")
-        return ["".join(map(chr, row[row > 0])) for row in ask(source=source)["answer"]]
+        texts = []
+        for at in range(0, len(sources), _BATCH):
+            batch = [[ord(character) for character in text.ljust(length, "\0")] for text in sources[at : at + _BATCH]]
+            texts += ["".join(map(chr, row[row > 0])) for row in ask(source=np.array(batch, "int32"))["answer"]]
+        return texts
 
     return check_answers(model, answer, *sample_pairs(model, data))
 

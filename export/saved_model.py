@@ -40,10 +40,10 @@ def saved_model(model, path, data=None):
         data: pairs, or a text, to compare and score on; see `seqzoo.export.check`.
 
     Returns:
-        A dictionary: `path`, the version's folder, and the content of its `export.json`: `format`, `model` (its class),
-        `signatures`, `bytes`; `warm_up`, the number of requests that TensorFlow Serving replays at start, 0 where
-        `tensorflow-serving-api` is not installed; and the results of the comparison: `rows`, `equal`, `near_ties`,
-        `different` (0) and `score`.
+        A dictionary: `path`, the version's folder, and the content of its `export.json` but `tokens`, the vocabulary,
+        each token at its id: `format`, `model` (its class), `signatures`, `bytes`; `warm_up`, the number of requests
+        that TensorFlow Serving replays at start, 0 where `tensorflow-serving-api` is not installed; and the results of
+        the comparison: `rows`, `equal`, `near_ties`, `different` (0) and `score`.
 
     Raises:
         ValueError: where `path` is no folder, or what was written does not answer as the model does.
@@ -57,8 +57,9 @@ def saved_model(model, path, data=None):
             with loaded(folder) as run:
                 result, requests = _checked(model, run, data)
                 replies = {name: run(name, **request) for name, request in requests.items()}
-        warm_up = _write_warm_up(folder / "assets.extra", path.name, requests)
-        (folder / "README.md").write_text(_readme(path.name, requests, replies), encoding="utf-8")
+        name = path.resolve().name
+        warm_up = _write_warm_up(folder / "assets.extra", name, requests)
+        (folder / "README.md").write_text(_readme(name, requests, replies), encoding="utf-8")
         report = {
             "format": "saved_model",
             "model": type(model).__name__,
@@ -67,7 +68,8 @@ def saved_model(model, path, data=None):
             "bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
             **result,
         }
-        (folder / "export.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        stored = json.dumps({**report, "tokens": _tokens(model)}, ensure_ascii=False, indent=2) + "\n"
+        (folder / "export.json").write_text(stored, encoding="utf-8")
         return {"path": str(rename_to_next_version(folder, path)), **report}
 
 
@@ -82,10 +84,14 @@ def ask_in_fresh_process(folder, sources):
         A list of `str`.
 
     Raises:
-        subprocess.CalledProcessError: where that process fails.
+        ValueError: where that process fails, with the last line of what it said.
     """
     command = [sys.executable, "-c", _ASK, str(folder), *sources]
-    return subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout.splitlines()
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise ValueError(f"The exported model does not answer in a process of its own: {said[-1]}")
+    return done.stdout.splitlines()
 
 
 @contextlib.contextmanager
@@ -138,6 +144,12 @@ def _most_probable_texts(run, prompts, length):
     return [text.decode() for text in reply["text"]]
 
 
+def _tokens(model):
+    """The token of each id; `None` for those that are no text: padding, start or end, unknown."""
+    vocabulary = model.preprocessor.vocabulary
+    return [None] * (vocabulary.size - len(vocabulary.tokens)) + list(vocabulary.tokens)
+
+
 def _write_warm_up(folder, name, requests):
     """Writes the requests as TensorFlow Serving replays them when it loads the model; gives their number."""
     try:
@@ -163,7 +175,7 @@ def _readme(name, requests, replies):
         "Serve the folder above this one, with every version in it:",
         f"```\ndocker run -p 8501:8501 -v /PATH/TO/{name}:/models/{name} -e MODEL_NAME={name} tensorflow/serving\n```",
         "A row that is wrong has its text in `error`, and never fails its neighbours. What seqzoo compared before it "
-        "wrote this version is in `export.json`.",
+        "wrote this version is in `export.json`, and each id's token.",
     ]
     for signature, inputs in requests.items():
         body = {"signature_name": signature, "inputs": {key: _plain(value) for key, value in inputs.items()}}

@@ -9,7 +9,7 @@ from seqzoo.pipelines.pair_preprocessor import with_teacher_forcing
 from seqzoo.pipelines.vocabulary import PADDING_ID
 
 LONGEST_TEXT = 10_000
-"""The most tokens that one request may have written: others wait for it."""
+"""The most tokens that a row of a request may have read, or written: others wait for it."""
 
 # `LanguageModel.generate`'s own default.
 _DEFAULT_LENGTH = 100
@@ -73,6 +73,10 @@ def _language_model(model):
     def write(prompt, length, seed, sampler, error):
         ids, prompt_lengths, prompt_error = preprocessor.encode_prompts(prompt)
         error = tf.where(prompt_error != "", prompt_error, error)
+        message = f"the prompt must have at most {LONGEST_TEXT} tokens. Received: "
+        received = tf.strings.join([message, tf.strings.as_string(prompt_lengths)])
+        error = tf.where((error == "") & (prompt_lengths > LONGEST_TEXT), received, error)
+        prompt_lengths = tf.where(error == "", prompt_lengths, 1)
         length = tf.where(error == "", length, 0)
         state = model.read_prompts(ids, prompt_lengths)
         state["ended"] = length == 0

@@ -103,9 +103,13 @@ def load_addition(digits=3, split="train"):
 
 
 def load_test_sums(preprocessor):
-    """The test sums of as many digits as a preprocessor takes; `None` where its vocabulary is not that of sums."""
+    """The test sums of as many digits as a preprocessor takes; `None` where vocabulary or lengths are not of sums."""
     digits = preprocessor.source_length // 2
-    is_of_sums = preprocessor.vocabulary == Vocabulary("0123456789+") and digits in DIGITS
+    is_of_sums = (
+        digits in DIGITS
+        and preprocessor.vocabulary == Vocabulary("0123456789+")
+        and (preprocessor.source_length, preprocessor.target_length) == (2 * digits + 1, digits + 1)
+    )
     return load_addition(digits, "test") if is_of_sums else None
 
 

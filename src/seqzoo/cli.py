@@ -197,6 +197,7 @@ def _export(options):
 
 def _print_export(report):
     ties = f", {report['near_ties']:,} differ by rounding" if report["near_ties"] else ""
+    ties += f", {report['different']:,} by the quantisation" if report["different"] else ""
     print(f"exported to   {report['path']} ({report['bytes'] / 1024:,.0f} KiB)")
     print(f"signatures    {', '.join(report['signatures'])}")
     print(f"as the model  {report['equal']:,} of {report['rows']:,}{ties}")

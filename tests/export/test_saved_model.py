@@ -1,5 +1,6 @@
 """SavedModels: answers, errors, versions, read back as TensorFlow Serving reads them."""
 
+import itertools
 import json
 import pathlib
 import re
@@ -37,9 +38,15 @@ def run(folder):
 
 
 @pytest.fixture(scope="module")
-def write(writer, tmp_path_factory):
-    """Runs the signatures of the model `writer`."""
-    with loaded(saved_model(writer, tmp_path_factory.mktemp("export"))["path"]) as run:
+def text_folder(writer, tmp_path_factory):
+    """The version's folder of the model `writer`."""
+    return pathlib.Path(saved_model(writer, tmp_path_factory.mktemp("export") / "writer")["path"])
+
+
+@pytest.fixture(scope="module")
+def write(text_folder):
+    """Runs its signatures."""
+    with loaded(text_folder) as run:
         yield run
 
 
@@ -144,12 +151,15 @@ def test_empty_batches_give_empty_batches(run, write):
 
 def test_ten_thousand_fuzzed_strings_give_an_answer_or_an_error_each(sums, run):
     numbers = np.random.default_rng(0)
-    alphabets = [b"0123456789+", bytes(range(256)), "0+é😀한\0\uffff".encode(), "57+5\u0301😀".encode()]
+    any_bytes = [bytes([byte]) for byte in range(256)]
+    alphabets = [[c.encode() for c in text] for text in ("0123456789+", "0+é😀한\0\uffff", "57+5\u0301😀")] + [
+        any_bytes
+    ]
 
     def fuzzed():
         length = int(numbers.integers(0, 1001) if numbers.random() < 0.3 else numbers.integers(0, 9))
         alphabet = alphabets[numbers.integers(len(alphabets))]
-        return bytes(numbers.choice(list(alphabet), length).astype("uint8"))
+        return b"".join(alphabet[i] for i in numbers.integers(0, len(alphabet), length))[:1000]
 
     rows = [fuzzed() for _ in range(10_000)]
     valid = [row for row in rows if re.fullmatch(rb"[0-9+]{1,7}", row)]
@@ -168,6 +178,21 @@ def test_ten_thousand_fuzzed_strings_give_an_answer_or_an_error_each(sums, run):
                 assert error.decode().startswith("source ")
         at += len(batch)
     assert different <= 5  # Near-ties.
+
+
+def test_fuzzed_prompts_give_a_text_or_an_error_each(writer, write):
+    numbers = np.random.default_rng(0)
+    alphabets = [[c.encode() for c in text] for text in ("the cat", "the é😀\0", "\u0301a")]
+    alphabets.append([bytes([byte]) for byte in range(256)])
+    rows = [b"".join(numbers.choice(alphabets[i % 4], numbers.integers(0, 40)).tolist()) for i in range(400)]
+    known = set(writer.preprocessor.vocabulary.tokens)
+    reply = write("serving_default", prompt=np.array([*rows, None], object)[:-1])
+    fine = [set(row.decode(errors="replace")) <= known for row in rows]
+    assert 100 < sum(fine) < 300
+    assert (reply["error"] == b"").tolist() == fine
+    expected = writer.generate([row for row, is_fine in zip(rows, fine, strict=True) if is_fine])
+    assert texts(reply["text"][fine]) == expected
+    assert (reply["text"][~np.array(fine)] == b"").all()
 
 
 def test_words_go_the_same_way(tmp_path):
@@ -209,11 +234,11 @@ def test_each_row_has_its_own_options(writer, write):
 def test_wrong_requests_for_a_text_have_their_error(writer, write):
     reply = write(
         "sample",
-        prompt=["the", "thé", b"\xff", "the", "the", "the", "the", "the"],
-        length=[5, 5, 5, -1, 10_001, 5, 5, 5],
-        temperature=[1, 1, 1, 1, 1, 0, np.nan, 1],
-        top_k=[3, 3, 3, 3, 3, 3, 3, 0],
-        seed=[0] * 8,
+        prompt=["the", "thé", b"\xff", "the", "the", "the", "the", "the", "t" * 10_001],
+        length=[5, 5, 5, -1, 10_001, 5, 5, 5, 5],
+        temperature=[1, 1, 1, 1, 1, 0, np.nan, 1, 1],
+        top_k=[3, 3, 3, 3, 3, 3, 3, 0, 3],
+        seed=[0] * 9,
     )
     assert texts(reply["error"]) == [
         "",
@@ -224,8 +249,9 @@ def test_wrong_requests_for_a_text_have_their_error(writer, write):
         "temperature must be a number above 0. Received: 0.000000",
         "temperature must be a number above 0. Received: nan",
         "top_k must be at least 1. Received: 0",
+        "the prompt must have at most 10000 tokens. Received: 10001",
     ]
-    assert texts(reply["text"]) == [writer.generate("the", 5, TopK(3)), *[""] * 7]
+    assert texts(reply["text"]) == [writer.generate("the", 5, TopK(3)), *[""] * 8]
 
 
 def test_language_model_of_words_in_lines(tmp_path):
@@ -324,37 +350,88 @@ def test_readme_of_a_version_has_true_requests_and_replies(folder, run):
             assert shown == (value if name != "log_probability" else pytest.approx(value))
     report = json.loads((folder / "export.json").read_text())
     assert report["score"]["export"] == report["score"]["model"]
+    assert report["tokens"] == [None, None, *"+0123456789"]
 
 
-def test_saved_model_cli_runs_it(sums, folder):
+# For each signature a request, and the model's own replies to it.
+SIGNATURES = ("sums/serving_default", "sums/ids", "sums/score", "text/serving_default", "text/sample")
+
+
+@pytest.fixture(scope="module")
+def requests(sums, writer, folder, text_folder, run, write):
+    """For each of `SIGNATURES` `(folder, inputs, replies)`; an input is a list, a reply what TensorFlow's loader gave.
+
+    What texts there are among the replies are compared with the models' own.
+    """
+    sources, prompts = ["57+5", "628+521", "x", "1+1"], ["the", "m"]
+    options = {"length": [9, 20], "temperature": [0.5, 2.0], "top_k": [3, 5], "seed": [7, 8]}
+    samplers = Chain([Temperature(0.5), TopK(3)]), Chain([Temperature(2.0), TopK(5)])
+    inputs = {
+        "sums/serving_default": {"source": sources},
+        "sums/ids": {"source": [[8, 10, 2, 8], [3, 2, 3, 0], [-1, 0, 0, 0]]},
+        "sums/score": {"source": ["57+5", "1+1"], "target": ["62", "3"]},
+        "text/serving_default": {"prompt": prompts},
+        "text/sample": {"prompt": prompts, **options},
+    }
+    assert set(inputs) == set(SIGNATURES)
+    replies = {name: (run if name.startswith("sums") else write)(name.split("/")[1], **inputs[name]) for name in inputs}
+    answers = sums.generate(["57+5", "628+521", "1+1"])
+    assert texts(replies["sums/serving_default"]["answer"]) == [*answers[:2], "", answers[2]]
+    of_ids = texts(sums.preprocessor.decode(replies["sums/ids"]["answer"]).numpy())
+    assert of_ids == [answers[0], answers[2], ""]
+    assert texts(replies["text/serving_default"]["text"]) == writer.generate(prompts)
+    drawn = [writer.generate(prompts[i], options["length"][i], samplers[i], options["seed"][i]) for i in (0, 1)]
+    assert texts(replies["text/sample"]["text"]) == drawn
+    folders = {"sums": folder, "text": text_folder}
+    return {name: (folders[name.split("/")[0]], inputs[name], replies[name]) for name in SIGNATURES}
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_saved_model_cli_runs_it(requests, signature, tmp_path):
+    folder, inputs, replies = requests[signature]
     cli = pathlib.Path(sys.executable).with_name("saved_model_cli")
-    command = [cli, "run", "--dir", folder, "--tag_set", "serve", "--signature_def", "serving_default"]
-    output = subprocess.run(
-        [*command, "--input_exprs", 'source=["57+5", "628+521"]'],
-        check=True,
-        capture_output=True,
-        encoding="utf-8",
-    ).stdout
-    answers = [text.encode() for text in sums.generate(["57+5", "628+521"])]
-    assert f"Result for output key answer:\n[{answers[0]!r} {answers[1]!r}]" in output
+    command = [cli, "run", "--dir", folder, "--tag_set", "serve", "--signature_def", signature.split("/")[1]]
+    expressions = ";".join(f"{name}={value!r}" for name, value in inputs.items())
+    subprocess.run([*command, "--input_exprs", expressions, "--outdir", tmp_path], check=True, capture_output=True)
+    for name, expected in replies.items():
+        value = np.load(tmp_path / f"{name}.npy", allow_pickle=True)  # Written a moment ago, by our own command.
+        if expected.dtype == "float32":
+            np.testing.assert_allclose(value, expected, atol=1e-5)
+        else:
+            assert value.tolist() == expected.tolist()
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler, cc")
-def test_c_program_runs_it(sums, folder, tmp_path):
-    library = pathlib.Path(tf.sysconfig.get_lib())
-    program = tmp_path / "ask"
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory):
+    """The C program `ask.c`, compiled against the headers and libraries of the installed TensorFlow."""
+    if shutil.which("cc") is None:
+        pytest.skip("needs a C compiler, cc")
+    program, library = tmp_path_factory.mktemp("c") / "ask", pathlib.Path(tf.sysconfig.get_lib())
     include = next(flag for flag in tf.sysconfig.get_compile_flags() if flag.startswith("-I"))
     libraries = ["-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2", f"-Wl,-rpath,{library}"]
     source = pathlib.Path(__file__).with_name("ask.c")
     subprocess.run(["cc", source, "-o", program, include, f"-L{library}", *libraries], check=True)
+    return program
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_c_program_runs_it(requests, ask, signature):
+    folder, inputs, replies = requests[signature]
     graphs = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs
-    signature = graphs[0].signature_def["serving_default"]
-    source, answer = signature.inputs["source"].name, signature.outputs["answer"].name
-    sources = ["57+5", "628+521", "x", "1+1"]
-    output = subprocess.run(
-        [program, folder, source.split(":")[0], *answer.split(":"), *sources],
-        check=True,
-        capture_output=True,
-        encoding="utf-8",
-    ).stdout
-    assert output.splitlines() == [sums.generate("57+5"), sums.generate("628+521"), "", sums.generate("1+1")]
+    tensors = graphs[0].signature_def[signature.split("/")[1]]
+    rows = len(next(iter(inputs.values())))
+    command = [ask, folder, rows, len(inputs), len(replies)]
+    for name, value in inputs.items():
+        width = np.shape(value)[1] if np.ndim(value) == 2 else 0
+        command += [tensors.inputs[name].name.split(":")[0], width, *np.ravel(value).tolist()]
+    for name in replies:
+        command += tensors.outputs[name].name.split(":")
+    output = subprocess.run(list(map(str, command)), check=True, capture_output=True, encoding="utf-8").stdout
+    for row in itertools.chain(*replies.values()):
+        if isinstance(row, bytes):  # A text may have several lines.
+            assert output.startswith(row.decode() + "\n")
+            output = output.removeprefix(row.decode() + "\n")
+        else:
+            line, _, output = output.partition("\n")
+            np.testing.assert_allclose(np.array(line.split(), "float64"), row, atol=1e-5)
+    assert output == ""
