@@ -63,7 +63,8 @@ int main(int argc, char** argv) {
     from[i] = (TF_Output){TF_GraphOperationByName(graph, *next++), 0};
     int64_t width = atoi(*next++), shape[] = {rows, width}, values = rows * (width ? width : 1);
     TF_DataType type = TF_OperationOutputType(from[i]);
-    given[i] = TF_AllocateTensor(type, shape, width ? 2 : 1, values * TF_DataTypeSize(type));
+    size_t size = type == TF_STRING ? sizeof(TF_TString) : TF_DataTypeSize(type);
+    given[i] = TF_AllocateTensor(type, shape, width ? 2 : 1, values * size);
     for (int64_t at = 0; at < values; ++at) set(given[i], at, *next++);
   }
   for (int i = 0; i < outputs; ++i, next += 2) {

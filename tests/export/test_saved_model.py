@@ -368,7 +368,7 @@ def requests(sums, writer, folder, text_folder, run, write):
     samplers = Chain([Temperature(0.5), TopK(3)]), Chain([Temperature(2.0), TopK(5)])
     inputs = {
         "sums/serving_default": {"source": sources},
-        "sums/ids": {"source": [[8, 10, 2, 8], [3, 2, 3, 0], [-1, 0, 0, 0]]},
+        "sums/ids": {"source": [[8, 10, 2, 8], [4, 2, 4, 0], [-1, 0, 0, 0]]},
         "sums/score": {"source": ["57+5", "1+1"], "target": ["62", "3"]},
         "text/serving_default": {"prompt": prompts},
         "text/sample": {"prompt": prompts, **options},
