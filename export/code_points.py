@@ -33,15 +33,16 @@ def _seq2seq(model):
     written_code_points = tf.constant(_code_points(vocabulary, unknown=REPLACEMENT))
 
     def encoded(source):
-        """`(states, error)`: what the decoder starts from, and which rows are wrong, bool `[batch]`."""
+        """`(states, error)`: what the decoder starts from, and which rows are wrong, bool `[batch, 1]`."""
         ids, is_token = _lookup(vocabulary, source)
         is_padding = source == 0
-        error = tf.reduce_any(~is_token & ~is_padding, axis=1) | is_padding[:, 0]
-        error |= tf.reduce_any(is_padding[:, :-1] & ~is_padding[:, 1:], axis=1)
-        ids = tf.where(error[:, None], PADDING_ID, ids)
+        # One reduction: no padding stands first, or before a character, and what is no padding is a token.
+        follows_padding = tf.concat([is_padding[:, :1], is_padding[:, :-1]], axis=1)
+        wrong = tf.where(is_padding, tf.range(length) == 0, ~is_token | follows_padding)
+        error = tf.reduce_any(wrong, axis=1, keepdims=True)
+        ids = tf.where(error, PADDING_ID, ids)
         ids = ids[:, ::-1] if preprocessor.reverse else ids
-        inputs = tf.unstack(tf.gather(read, ids), axis=1)
-        return {**decoder.initial_state(_unrolled(encoder, inputs)), "tokens": written}, error
+        return {**decoder.initial_state(_unrolled(encoder, read, ids)), "tokens": written}, error
 
     def answer(source):
         states, error = encoded(source)
@@ -52,12 +53,13 @@ def _seq2seq(model):
             tokens.append(token)
         # Nothing stops at an answer's end; what is written after it goes here, in fewer operations.
         ids = tf.stack(tokens, axis=1)
-        ended = tf.cumsum(tf.cast(ids == PADDING_ID, tf.int32), axis=1) + tf.cast(error, tf.int32)[:, None]
-        return {"answer": tf.gather(written_code_points, tf.where(ended > 0, PADDING_ID, ids)), "error": error}
+        ended = tf.cumsum(tf.cast(ids == PADDING_ID, tf.int32), axis=1) + tf.cast(error, tf.int32)
+        answer = tf.gather(written_code_points, tf.where(ended > 0, PADDING_ID, ids))
+        return {"answer": answer, "error": tf.reshape(error, [-1])}
 
     def encode(source):
         states, error = encoded(source)
-        return {**_named(states), "error": error}
+        return {**_named(states), "error": tf.reshape(error, [-1])}
 
     def decode_step(token, **named):
         ids, is_token = _lookup(vocabulary, token)
@@ -65,9 +67,9 @@ def _seq2seq(model):
         ids = tf.where(is_token, ids, START_ID)
         logits, new_states = decoder.step(ids, {**_nested(model, named), "tokens": written})
         best = tf.gather(written_code_points, tf.argmax(logits, axis=-1, output_type=tf.int32))
-        probabilities = tf.where(error[:, None], 0.0, tf.nn.softmax(logits))
+        probabilities = tf.where(tf.expand_dims(error, 1), 0.0, tf.nn.softmax(logits))
         new = {
-            name: tf.where(error[:, None], named[name], state)
+            name: tf.where(tf.expand_dims(error, 1), named[name], state)
             for name, state in _named(new_states).items()
             if name.startswith("state")
         }
@@ -97,10 +99,10 @@ def _language_model(model):
         ids = tf.where(is_token, ids, START_ID)
         logits, states = model.step(ids, tf.nest.pack_sequence_as(like, [named[name] for name in names]))
         new = {
-            name: tf.where(error[:, None], named[name], state)
+            name: tf.where(tf.expand_dims(error, 1), named[name], state)
             for name, state in zip(names, tf.nest.flatten(states), strict=True)
         }
-        return {"logits": tf.where(error[:, None], 0.0, logits), "error": error, **new}
+        return {"logits": tf.where(tf.expand_dims(error, 1), 0.0, logits), "error": error, **new}
 
     def specs(batch):
         states = [tf.TensorSpec([batch, model.hidden_dim], tf.float32, name) for name in names]
@@ -113,17 +115,31 @@ def _language_model(model):
     }
 
 
-def _unrolled(encoder, inputs):
-    """The states that an encoder hands over after the inputs of its first layer, a list of `[batch, gates × units]`."""
-    all_states = []
-    for layer, above in zip(encoder.recurrent, [*encoder.recurrent[1:], None], strict=True):
-        outputs, states = [], None
+def _unrolled(encoder, read, ids):
+    """The states that an encoder hands over after `ids`, `[batch, length]`; `read` is what its first layer projects."""
+    outputs, states = _first_layer(encoder.recurrent[0], read, ids)
+    handed_over = [encoder.handed_over(states)]
+    for layer in encoder.recurrent[1:]:
+        inputs, outputs, states = [layer.project(output) for output in outputs], [], None
         for projected in inputs:
             output, states = layer.step(projected, states)
             outputs.append(output)
-        all_states.append(encoder.handed_over(states))
-        inputs = above and [above.project(output) for output in outputs]
-    return all_states
+        handed_over.append(encoder.handed_over(states))
+    return handed_over
+
+
+def _first_layer(layer, read, ids):
+    """The outputs of all steps, and the last states; after the first token all that is known is in tables, too."""
+    with tf.init_scope():
+        _, after_token = layer.step(read, None)
+        tables = [table.numpy() for table in (layer.recur(read, after_token), *after_token)]
+    recurrent, *states = [tf.gather(table, ids[:, 0]) for table in tables]
+    outputs = [states[0]]
+    for projected in tf.unstack(tf.gather(read, ids), axis=1)[1:]:
+        output, states = layer.step(projected, states, recurrent)
+        outputs.append(output)
+        recurrent = None
+    return outputs, states
 
 
 def _lookup(vocabulary, code_points):
@@ -133,7 +149,7 @@ def _lookup(vocabulary, code_points):
     """
     first = vocabulary.size - len(vocabulary.tokens)
     tokens = tf.constant([ord(token) for token in vocabulary.tokens], tf.int32)
-    equal = code_points[..., None] == tokens
+    equal = tf.expand_dims(code_points, -1) == tokens
     ids = tf.reduce_sum(tf.where(equal, tf.range(first, vocabulary.size), 0), axis=-1)
     if not vocabulary.unknown:
         return ids, ids > 0

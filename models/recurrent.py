@@ -102,24 +102,30 @@ class Recurrent(keras.layers.Layer):
         """A context `[batch, context_dim]` times its part of the kernel: `[batch, gates × units]`."""
         return ops.matmul(context, self._weight("kernel")[: context.shape[-1]])
 
-    def step(self, projected, states):
+    def step(self, projected, states, recurrent=None):
         """One step of the cell on projected inputs.
 
         Args:
             projected: `[batch, gates × units]`, the sum of `project` and `project_context`.
             states: as in `call`.
+            recurrent: `[batch, gates × units]`, what `recur` gives; computed unless given.
 
         Returns:
             `(output, states)`: `[batch, units]`, and the new states.
         """
+        recurrent = self.recur(projected, states) if recurrent is None else recurrent
+        states = self._combine(projected, recurrent, states)
+        return states[0], states
+
+    def recur(self, projected, states):
+        """The output before times the recurrent kernel, plus its bias: `[batch, gates × units]`, as `projected`."""
         recurrent = 0.0
         if states is not None:
             recurrent = ops.matmul(states[0], self._weight("recurrent_kernel"))
         bias = self._recurrent_bias()
         if bias is not None:
             recurrent += ops.broadcast_to(bias, ops.shape(projected))
-        states = self._combine(projected, recurrent, states)
-        return states[0], states
+        return recurrent
 
     def get_config(self):
         """The constructor's arguments."""
