@@ -10,6 +10,7 @@ from seqzoo.pipelines.pair_preprocessor import with_teacher_forcing
 NEAR_TIE = 1e-3
 """Where the two best tokens' logits are no further apart, rounding decides between them."""
 
+_BATCH = 1024
 _PROMPTS = 64
 _PROMPT_TOKENS = 20
 _WRITTEN = 50
@@ -48,7 +49,7 @@ def check_answers(model, answer, sources, targets=None):
 
     Args:
         model: `Seq2Seq`.
-        answer: what asks the export: takes a list of `str` and gives as many.
+        answer: what asks the export: takes a list of at most 1,024 `str` and gives as many.
         sources: list of `str`.
         targets: likewise, the right answers, or `None`.
 
@@ -57,7 +58,8 @@ def check_answers(model, answer, sources, targets=None):
         decides; `different`, how many differ else, with `first_different`; and `score`, the exact match of `model` and
         of `export`, or `None`.
     """
-    own, exported = model.generate(sources), answer(sources)
+    own = model.generate(sources)
+    exported = [text for at in range(0, len(sources), _BATCH) for text in answer(sources[at : at + _BATCH])]
     result = _compared(own, exported, lambda *rows: _pair_gaps(model, sources, *rows))
     result["score"] = targets and {
         "metric": "exact_match",

@@ -67,9 +67,10 @@ def _seq2seq(model):
         ids = tf.where(is_token, ids, START_ID)
         logits, new_states = decoder.step(ids, {**_nested(model, named), "tokens": written})
         best = tf.gather(written_code_points, tf.argmax(logits, axis=-1, output_type=tf.int32))
-        probabilities = tf.where(tf.expand_dims(error, 1), 0.0, tf.nn.softmax(logits))
+        is_wrong = tf.expand_dims(error, 1)
+        probabilities = tf.where(is_wrong, 0.0, tf.nn.softmax(logits))
         new = {
-            name: tf.where(tf.expand_dims(error, 1), named[name], state)
+            name: tf.where(is_wrong, named[name], state)
             for name, state in _named(new_states).items()
             if name.startswith("state")
         }
@@ -98,11 +99,12 @@ def _language_model(model):
         error = ~is_token & (token != 0)
         ids = tf.where(is_token, ids, START_ID)
         logits, states = model.step(ids, tf.nest.pack_sequence_as(like, [named[name] for name in names]))
+        is_wrong = tf.expand_dims(error, 1)
         new = {
-            name: tf.where(tf.expand_dims(error, 1), named[name], state)
+            name: tf.where(is_wrong, named[name], state)
             for name, state in zip(names, tf.nest.flatten(states), strict=True)
         }
-        return {"logits": tf.where(tf.expand_dims(error, 1), 0.0, logits), "error": error, **new}
+        return {"logits": tf.where(is_wrong, 0.0, logits), "error": error, **new}
 
     def specs(batch):
         states = [tf.TensorSpec([batch, model.hidden_dim], tf.float32, name) for name in names]

@@ -17,8 +17,6 @@ from seqzoo.pipelines.vocabulary import START_ID
 
 QUANTIZATIONS = ("float16", "dynamic_int8")
 
-_BATCH = 1024
-
 
 def litert(model, path, quantize=None, data=None):
     """Writes a model as a LiteRT (TensorFlow Lite) file.
@@ -38,8 +36,8 @@ def litert(model, path, quantize=None, data=None):
         compared in float32.
 
     Raises:
-        ValueError: for another file name or quantisation, a vocabulary of words, or where float32 weights do not answer
-            as the model does; a quantised file's difference is reported.
+        ValueError: for another file name or quantisation, a vocabulary of words or with NUL in it, or where float32
+            weights do not answer as the model does; a quantised file's difference is reported.
         OSError: where it cannot be written.
     """
     path = pathlib.Path(path)
@@ -94,11 +92,8 @@ def _checked(model, path, data):
     length = model.preprocessor.source_length
 
     def answer(sources):
-        texts = []
-        for at in range(0, len(sources), _BATCH):
-            batch = [[ord(character) for character in text.ljust(length, "\0")] for text in sources[at : at + _BATCH]]
-            texts += ["".join(map(chr, row[row > 0])) for row in ask(source=np.array(batch, "int32"))["answer"]]
-        return texts
+        batch = [[ord(character) for character in text.ljust(length, "\0")] for text in sources]
+        return ["".join(map(chr, row[row > 0])) for row in ask(source=np.array(batch, "int32"))["answer"]]
 
     return check_answers(model, answer, *sample_pairs(model, data))
 

@@ -16,7 +16,6 @@ from seqzoo.export.signatures import signatures, write_functions
 from seqzoo.files import output_folder, rename_to_next_version
 from seqzoo.models import LanguageModel
 
-_BATCH = 1024
 # TensorFlow itself imports Keras if it can; here neither can be imported.
 _ASK = """
 import sys
@@ -121,7 +120,7 @@ def _checked(model, run, data):
         requests = {"serving_default": {"prompt": prompt[:1]}, "sample": {"prompt": prompt, **options}}
     else:
         sources, targets = sample_pairs(model, data)
-        result = check_answers(model, lambda sources: _answers(run, sources), sources, targets)
+        result = check_answers(model, lambda batch: _answers(run, batch), sources, targets)
         source = np.array([sources[0], ""], object)
         ids = model.preprocessor.vocabulary.lookup(sources[:1]).to_tensor().numpy()
         requests = {
@@ -134,8 +133,7 @@ def _checked(model, run, data):
 
 
 def _answers(run, sources):
-    batches = (sources[at : at + _BATCH] for at in range(0, len(sources), _BATCH))
-    return [text.decode() for batch in batches for text in run("serving_default", source=batch)["answer"]]
+    return [text.decode() for text in run("serving_default", source=sources)["answer"]]
 
 
 def _most_probable_texts(run, prompts, length):

@@ -18,6 +18,12 @@ PAIRS = [
 ]
 
 
+def pytest_configure(config):
+    """XLA compiles quickly rather than well, for trainings of a few steps; the slow ones have it as users do."""
+    if config.getoption("markexpr") == "not slow":
+        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+
 @pytest.fixture(scope="session")
 def pairs():
     """The small task: (source, target) strings."""
@@ -30,6 +36,13 @@ def pair_file(tmp_path):
     path = tmp_path / "pairs.tsv"
     path.write_text("".join(f"{source}\t{target}\n" for source, target in PAIRS), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def without_xla(monkeypatch):
+    """Presets train without XLA, whose compiling would be most of the time of a few steps."""
+    for module in ("presets", "text_presets"):
+        monkeypatch.setattr(f"seqzoo.models.{module}.execution", lambda steps_per_epoch: {"jit_compile": False})
 
 
 @pytest.fixture(scope="session")

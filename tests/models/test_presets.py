@@ -60,7 +60,7 @@ def test_sums_are_also_trained_the_other_way_round_unless_they_are_tested_on():
     assert set(sources) == {"1+2", "2+1", "3+4"}
 
 
-def test_same_seed_trains_the_same_weights_whatever_came_before(pairs):
+def test_same_seed_trains_the_same_weights_whatever_came_before(pairs, without_xla):
     recipe = dataclasses.replace(preset("pairs_baseline"), epochs=1, batch_size=42, hidden_dim=4, dropout=0.2)
     preprocessor = recipe.preprocessor(pairs)
 
