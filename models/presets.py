@@ -1,6 +1,7 @@
 """The zoo's presets: for each task a model, the data and the recipe that trains it."""
 
 import dataclasses
+import json
 
 import keras
 
@@ -204,3 +205,27 @@ def preset(name):
     if name not in PRESETS:
         raise ValueError(f"There is no preset {name!r}. Choose one of: {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def found_recipe(path, name):
+    """The preset of that name with the recipe that a search found.
+
+    Args:
+        path: the search's `best.json`.
+        name: str.
+
+    Raises:
+        ValueError: for an unknown preset, a file that is no such thing, or another preset's.
+        FileNotFoundError: for a missing file.
+    """
+    base = preset(name)
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+        there, recipe = found["preset"], found["recipe"]
+        found = dataclasses.replace(base, **recipe) if there == name else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no best.json of a search: {error}") from None
+    if found is None:
+        raise ValueError(f"{path} is of a search over {there}, not over {name}")
+    return found

@@ -16,7 +16,7 @@ from seqzoo.files import new_folder, replacing
 from seqzoo.models.evaluation import evaluate
 
 # Figures that a preset has reached before say nothing about the run.
-_REACHED = ("exact_match", "nats_per_token", "cpu_minutes")
+REACHED = ("exact_match", "nats_per_token", "cpu_minutes")
 
 
 def fit(preset, training, validation, preprocessor, seed=0, verbose="auto", callbacks=()):
@@ -29,10 +29,10 @@ def fit(preset, training, validation, preprocessor, seed=0, verbose="auto", call
         ValueError: for data that do not fit the preprocessor, fewer than one batch, or a loss that is not a number.
     """
     keras.utils.set_random_seed(seed)
-    _keep_freed_memory()
+    keep_freed_memory()
     batches = preset.batches(preprocessor, training, seed, validation)
     model = preset.build(preprocessor)
-    preset.compile(model, steps_per_epoch=_length(batches))
+    preset.compile(model, steps_per_epoch=number_of_batches(batches))
     cpu = CpuTimes()
     history = model.fit(
         batches,
@@ -85,7 +85,7 @@ def train(preset, output, data=None, validation_data=None, seed=0, verbose="auto
         "seed": seed,
         "data": str(data) if data else preset.data_name,
         **data_facts,
-        "preset": {key: value for key, value in dataclasses.asdict(preset).items() if key not in _REACHED},
+        "preset": {key: value for key, value in dataclasses.asdict(preset).items() if key not in REACHED},
         "wall_seconds": time.monotonic() - started,
         "cpu_seconds": history.cpu.seconds(),
     }
@@ -160,7 +160,7 @@ class CpuTimes(keras.callbacks.Callback):
         }
 
 
-def _keep_freed_memory():
+def keep_freed_memory():
     """Has glibc keep the memory that is freed, for the whole process; does nothing where there is no glibc.
 
     Every training step allocates its buffers anew. glibc would give them back to the kernel, which clears each page
@@ -173,7 +173,7 @@ def _keep_freed_memory():
         mallopt(*no_trim)
 
 
-def _length(batches):
+def number_of_batches(batches):
     """Number of batches an epoch; counts those of a streamed data set."""
     cardinality = int(batches.cardinality())
     return cardinality if cardinality >= 0 else int(batches.reduce(np.int64(0), lambda count, _: count + 1))

@@ -13,6 +13,7 @@ FOLDERS = {
     "src/seqzoo": "seqzoo",
     "pipelines": "seqzoo/pipelines",
     "models": "seqzoo/models",
+    "tuning": "seqzoo/tuning",
     "export": "seqzoo/export",
 }
 

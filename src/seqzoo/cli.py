@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import logging
 import os
 import pathlib
 import sys
@@ -68,6 +69,10 @@ def _presets(options):
         return
     columns = ("name", "parameters", "kib", "data", "exact_match", "nats_per_token", "cpu_minutes", "epochs")
     table = [columns, *[["–" if row.get(key) is None else str(row[key]) for key in columns] for row in rows]]
+    _print_table(table)
+
+
+def _print_table(table):
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -83,10 +88,10 @@ def _preset_row(preset):
 
 
 def _train(options):
-    from seqzoo.models import preset
+    from seqzoo.models.presets import found_recipe, preset
     from seqzoo.models.training import train
 
-    recipe = preset(options.preset)
+    recipe = found_recipe(options.config, options.preset) if options.config else preset(options.preset)
     given = {field: getattr(options, field) for field in _RECIPE_FIELDS if getattr(options, field) is not None}
     for field in given:
         if not hasattr(recipe, field):
@@ -99,6 +104,56 @@ def _train(options):
     else:
         _print_metrics(metrics)
         print(f"written to    {options.output}")
+
+
+def _tune(options):
+    from seqzoo import export
+    from seqzoo.models import load, preset
+    from seqzoo.tuning import search
+    from seqzoo.tuning.results import table
+    from seqzoo.tuning.search import hypermodel_class, is_worker
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # It warns that each trial is traced anew.
+    recipe = preset(options.preset)
+    if options.epochs is not None:
+        recipe = dataclasses.replace(recipe, epochs=options.epochs)
+    model = hypermodel_class(recipe)
+    with _progress_on_stderr() as verbose:
+        tuner = search(
+            recipe,
+            options.output,
+            options.tuner,
+            options.max_trials,
+            options.data,
+            options.validation_data,
+            space={name: [model.parsed(name, text) for text in texts.split(",")] for name, texts in options.space},
+            fixed={name: model.parsed(name, text) for name, text in options.fix},
+            seed=options.seed,
+            workers=options.workers,
+            resume=options.resume,
+            verbose=verbose,
+        )
+    if is_worker():
+        return
+    rows = table(tuner)
+    found = json.loads(pathlib.Path(options.output, "best.json").read_text("utf-8"))
+    if options.json:
+        print(json.dumps({"best": found, "trials": rows}))
+    else:
+        hidden = {"error", *(name for name, values in tuner.hypermodel.space.items() if len(values) == 1)}
+        columns = [name for name in rows[0] if name not in hidden]
+        _print_table([columns, *([_cell(row[name]) for name in columns] for row in rows)])
+        objective = tuner.oracle.objective.name
+        print(f"best          trial {found['trial']}: {objective} {found[objective]:.4f}")
+        print(f"written to    {options.output}")
+    if options.export:
+        report = export.saved_model(load(f"{options.output}/model.keras"), f"{options.output}/saved_model")
+        if not options.json:
+            _print_export(report)
+
+
+def _cell(value):
+    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _evaluate(options):
@@ -296,7 +351,24 @@ def _parser():
     train.add_argument("--window", type=_positive, metavar="N", help="tokens that a language model learns from at once")
     train.add_argument("--lines", action=argparse.BooleanOptionalAction, help="each line is a text that ends")
     train.add_argument("--learning-rate", type=_positive_float, metavar="X")
+    train.add_argument("--config", metavar="FILE", help="what a search found: its best.json, for the same preset")
     train.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
+
+    tune = command("tune", _tune, "search a preset's hidden sizes and recipe with KerasTuner")
+    tune.add_argument("preset", metavar="PRESET")
+    _add_run_options(tune)
+    tune.add_argument("--tuner", choices=["random", "grid", "bayesian", "hyperband"], default="random")
+    tune.add_argument(
+        "--max-trials", type=_positive, metavar="N", help="(default: 10; of grid and hyperband all there are)"
+    )
+    tune.add_argument(
+        "--space", type=_setting, action="append", default=[], metavar="NAME=V,V,…", help="the values to choose from"
+    )
+    tune.add_argument("--fix", type=_setting, action="append", default=[], metavar="NAME=V", help="the only value")
+    tune.add_argument("--workers", type=_positive, default=1, metavar="N", help="trials run side by side")
+    tune.add_argument("--resume", action="store_true", help="go on with the search in --output")
+    tune.add_argument("--export", action="store_true", help="also write DIR/saved_model, the best model's SavedModel")
+    tune.add_argument("--json", action="store_true", help="print one JSON object")
 
     evaluate = command("evaluate", _evaluate, "score a model on pairs, or a language model on a text")
     evaluate.add_argument("model", metavar="MODEL", help="a .keras file")
@@ -343,6 +415,13 @@ def _add_run_options(parser):
     parser.add_argument("--validation-data", metavar="FILE", help="likewise (default: a tenth of --data is held out)")
     parser.add_argument("--epochs", type=_positive, metavar="N")
     parser.add_argument("--seed", type=_seed, default=0, metavar="N")
+
+
+def _setting(text):
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, not {text!r}")
+    return name.strip().replace("-", "_"), value
 
 
 def _positive(text):

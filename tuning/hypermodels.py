@@ -1,0 +1,257 @@
+"""What a search varies: a preset's model and recipe as KerasTuner hypermodels."""
+
+import dataclasses
+from typing import ClassVar
+
+import keras
+import keras_tuner
+import numpy as np
+
+from seqzoo.models.training import keep_freed_memory, number_of_batches
+from seqzoo.pipelines import PairPreprocessor
+
+
+class RecipeHyperModel(keras_tuner.HyperModel):
+    """A preset whose fields are hyperparameters; it builds, compiles and fits by itself.
+
+    `keras_tuner`'s tuners take it as it is: `tuner.search()` needs no data, since the hypermodel makes its batches
+    itself, anew for each trial, so that a trial's result depends on its hyperparameters and the seed alone.
+
+    Args:
+        preset: `Preset` or `TextPreset`. What is not searched is as it says.
+        training, validation, preprocessor: see the preset's `training_data`.
+        space: dictionary from a hyperparameter's name to the values to choose from; these replace the default ones.
+        fixed: dictionary from a hyperparameter's name to the one value that it has.
+        seed: int, of weights, dropout and shuffles in each trial.
+
+    Attributes:
+        SPACE: dictionary from the hyperparameters' names to the values searched by default. The preset's own value is
+            added where it is missing, and is the first one tried.
+        space: dictionary from the hyperparameters' names to the values of this search; one value where it is fixed.
+        objective: `keras_tuner.Objective`.
+
+    Raises:
+        ValueError: for an unknown hyperparameter, one that is both fixed and searched, no values, or a value that is
+            none of the hyperparameter.
+    """
+
+    SPACE: ClassVar = {}
+    direction = None
+
+    def __init__(self, preset, training, validation, preprocessor, space=None, fixed=None, seed=0):
+        super().__init__()
+        self.preset = preset
+        self.training = training
+        self.validation = validation
+        self.preprocessor = preprocessor
+        self.space = self.whole_space(preset, space, fixed)
+        self.seed = seed
+        self.objective = keras_tuner.Objective(preset.metric, self.direction)
+        self._steps = {}
+
+    @classmethod
+    def whole_space(cls, preset, space=None, fixed=None):
+        """The values of each hyperparameter, checked, the preset's own first; see the class."""
+        space, fixed = dict(space or {}), dict(fixed or {})
+        for name in (*space, *fixed):
+            if name not in cls.SPACE:
+                raise ValueError(f"There is no hyperparameter {name!r}. Choose among: {', '.join(cls.SPACE)}")
+            if name in space and name in fixed:
+                raise ValueError(
+                    f"{name} is both fixed, to {fixed[name]!r}, and searched, over {list(space[name])}: leave out one"
+                )
+        return {
+            name: cls._values(name, cls.own_value(preset, name), default, space.get(name), fixed.get(name))
+            for name, default in cls.SPACE.items()
+        }
+
+    @classmethod
+    def parsed(cls, name, text):
+        """A hyperparameter's value from text such as `"128"`, `"4e-3"`, `"true"` or `"lstm"`.
+
+        Returns:
+            bool, int, float or str. An unknown name's text stays as it is.
+
+        Raises:
+            ValueError: for text that is no value of that hyperparameter.
+        """
+        example = cls.SPACE.get(name, [""])[0]
+        try:
+            return {"true": True, "false": False}[text.lower()] if isinstance(example, bool) else type(example)(text)
+        except (KeyError, ValueError):
+            raise ValueError(f"{name} must be {_kind(example)}. Received: {text!r}") from None
+
+    @classmethod
+    def _values(cls, name, own, default, searched, fixed):
+        if fixed is not None:
+            return [_checked(name, fixed, default)]
+        if searched is None:
+            return [own, *(value for value in default if value != own)]
+        values = list(dict.fromkeys(_checked(name, value, default) for value in searched))
+        if not values:
+            raise ValueError(f"The space of {name} is empty: give values to choose from, or leave it out")
+        return [own, *(value for value in values if value != own)] if own in values else values
+
+    @classmethod
+    def own_value(cls, preset, name):
+        """What the preset itself has for a hyperparameter."""
+        return getattr(preset, name)
+
+    def declare_hyperparameters(self, hp):
+        """Registers all hyperparameters, without building a model."""
+        for name, values in self.space.items():
+            if len(values) == 1:
+                hp.Fixed(name, values[0])
+            elif isinstance(values[0], bool):
+                hp.Boolean(name, default=values[0])
+            else:
+                # Ordered, so that a model of the scores knows which values are near each other.
+                ordered = values if isinstance(values[0], str) else sorted(values)
+                hp.Choice(name, ordered, default=values[0])
+
+    def values(self, hp):
+        """Dictionary from the hyperparameters' names to their values."""
+        self.declare_hyperparameters(hp)
+        return {name: _exact(hp.get(name)) for name in self.space}
+
+    def recipe(self, hp):
+        """The preset with these hyperparameters."""
+        # Hyperband trains in parts: each with a schedule of its own, from the weights of the part before.
+        epochs = hp.values.get("tuner/epochs", self.preset.epochs) - hp.values.get("tuner/initial_epoch", 0)
+        return self._with_values(epochs=epochs, **self.values(hp))
+
+    def _with_values(self, **values):
+        return dataclasses.replace(self.preset, **values)
+
+    def preprocessor_for(self, recipe):
+        """The preprocessor as the recipe has it."""
+        return self.preprocessor
+
+    def build(self, hp):
+        """A new model, compiled with the recipe."""
+        keras.utils.set_random_seed(self.seed)
+        recipe = self.recipe(hp)
+        model = recipe.build(self.preprocessor_for(recipe))
+        recipe.compile(model, self._steps_per_epoch(recipe))
+        model.optimizer.build(model.trainable_variables)  # A checkpoint's state of it can be loaded from now on.
+        return model
+
+    def fit(self, hp, model, *args, callbacks=(), epochs=None, **options):
+        """Trains the model for the recipe's epochs, or up to `epochs`; gives Keras' `History`.
+
+        Raises:
+            ValueError: for fewer rows than a batch, or a loss that is no longer a number.
+        """
+        keep_freed_memory()
+        recipe = self.recipe(hp)
+        history = model.fit(
+            *args,
+            self._batches(recipe),
+            validation_data=recipe.validation_batches(self.preprocessor_for(recipe), self.validation),
+            epochs=epochs or recipe.epochs,
+            shuffle=False,  # The batches are shuffled already.
+            callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
+            **options,
+        )
+        if not np.isfinite(history.history["loss"]).all():
+            raise ValueError(
+                f"Training diverged: its loss is no longer a number. Received: {recipe.learning_rate=}; lower it"
+            )
+        return history
+
+    def _batches(self, recipe):
+        return recipe.batches(self.preprocessor_for(recipe), self.training, self.seed, self.validation)
+
+    def _steps_per_epoch(self, recipe):
+        # Counting may mean to read all data once.
+        key = recipe.batch_size, getattr(recipe, "window", None)
+        if key not in self._steps:
+            self._steps[key] = number_of_batches(self._batches(recipe))
+        return self._steps[key]
+
+
+class Seq2SeqHyperModel(RecipeHyperModel):
+    """The hypermodel of a `Preset`: pairs of strings, scored by exact match; see `RecipeHyperModel`."""
+
+    SPACE: ClassVar = {
+        "hidden_dim": [64, 128, 256],
+        "embedding_dim": [16, 32, 64],
+        "cell": ["lstm", "gru", "simple_rnn"],
+        "num_layers": [1, 2],
+        "dropout": [0.0, 0.1, 0.2],
+        "peeky": [False, True],
+        "reverse": [False, True],
+        "pass_cell_state": [False, True],
+        "learning_rate": [1e-3, 2e-3, 4e-3, 8e-3],
+        "batch_size": [64, 128, 256],
+    }
+    direction = "max"
+
+    @classmethod
+    def own_value(cls, preset, name):
+        """What the preset itself has; whether it peeks, its model tells."""
+        return preset.model == "PeekySeq2Seq" if name == "peeky" else getattr(preset, name)
+
+    def _with_values(self, peeky, **values):
+        return dataclasses.replace(self.preset, model="PeekySeq2Seq" if peeky else "Seq2Seq", **values)
+
+    def preprocessor_for(self, recipe):
+        """The preprocessor, reversing as the recipe has it."""
+        return PairPreprocessor.from_config({**self.preprocessor.get_config(), "reverse": recipe.reverse})
+
+
+class LanguageHyperModel(RecipeHyperModel):
+    """The hypermodel of a `TextPreset`: a text, scored by nats per token; see `RecipeHyperModel`."""
+
+    SPACE: ClassVar = {
+        "hidden_dim": [128, 256, 512],
+        "embedding_dim": [32, 64, 128],
+        "cell": ["lstm", "gru", "simple_rnn"],
+        "num_layers": [1, 2],
+        "dropout": [0.0, 0.2, 0.4],
+        "window": [32, 64, 128],
+        "learning_rate": [1e-3, 2e-3, 5e-3, 1e-2],
+        "weight_decay": [0.0, 0.01, 0.1],
+        "batch_size": [16, 32, 64],
+    }
+    direction = "min"
+
+    @classmethod
+    def whole_space(cls, preset, space=None, fixed=None):
+        """The values of each hyperparameter; tied embeddings have the size of the hidden layers."""
+        if not preset.tie_embeddings:
+            return super().whole_space(preset, space, fixed)
+        if "embedding_dim" in {*(space or {}), *(fixed or {})}:
+            raise ValueError(f"The preset {preset.name} ties its embeddings: embedding_dim is hidden_dim, leave it out")
+        whole = super().whole_space(preset, space, fixed)
+        del whole["embedding_dim"]
+        return whole
+
+    def _with_values(self, **values):
+        values.setdefault("embedding_dim", values["hidden_dim"])
+        return super()._with_values(**values)
+
+
+def _checked(name, value, default):
+    example = default[0]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(example, float) and is_number:
+        value = float(value)
+    if type(value) is not type(example):
+        raise ValueError(f"{name} must be {_kind(example)}. Received: {value!r}")
+    if isinstance(example, str) and value not in default:
+        raise ValueError(f"{name} must be one of {', '.join(default)}. Received: {value!r}")
+    if is_number and not (0 < value < float("inf") or (value == 0 and 0 in default)):
+        raise ValueError(f"{name} must be {'at least' if 0 in default else 'above'} 0. Received: {value!r}")
+    if name == "dropout" and value >= 1:
+        raise ValueError(f"dropout must be below 1. Received: {value!r}")
+    return value
+
+
+def _kind(example):
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}[type(example)]
+
+
+def _exact(value):
+    # Between machines KerasTuner sends numbers in single precision.
+    return float(f"{value:.7g}") if isinstance(value, float) else value

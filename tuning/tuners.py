@@ -1,0 +1,244 @@
+"""KerasTuner's four tuners, made to resume after any kill, to repeat, and to record what each trial took."""
+
+import json
+import pathlib
+import shutil
+import statistics
+import time
+
+import keras_tuner
+
+from seqzoo.files import replacing
+
+_HOPELESS_AFTER = 1 / 3  # of the epochs
+_HOPELESS_AMONG = 3  # other trials
+_ANY = {"max_consecutive_failed_trials": None}  # However many trials fail, the next may not.
+
+
+class _ExactOracle:
+    """An oracle whose saved state is whole after a kill at any moment, and leads to the same trials."""
+
+    def save(self):
+        """Saves the state, renamed into place."""
+        _write_json(self._get_oracle_fname(), self.get_state())
+
+    def _save_trial(self, trial):
+        _write_json(pathlib.Path(self._get_trial_dir(trial.trial_id), "trial.json"), trial.get_state())
+
+    def set_state(self, state):
+        """Takes a saved state; a trial that it does not know, or that had not ended, begins anew."""
+        super().set_state(state)
+        self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
+        for tuner_id, old in self.ongoing_trials.items():
+            new = type(old)(old.hyperparameters, old.trial_id)
+            self.trials[old.trial_id] = self.ongoing_trials[tuner_id] = new
+
+    @keras_tuner.synchronized
+    def end_trial(self, trial):
+        """Ends a trial, its values as they were drawn: from a worker they come back in single precision."""
+        trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
+        super().end_trial(trial)
+
+
+class RandomSearchOracle(_ExactOracle, keras_tuner.oracles.RandomSearchOracle):
+    """See `keras_tuner.oracles.RandomSearchOracle`."""
+
+
+class HyperbandOracle(_ExactOracle, keras_tuner.oracles.HyperbandOracle):
+    """See `keras_tuner.oracles.HyperbandOracle`."""
+
+
+class GridSearchOracle(_ExactOracle, keras_tuner.oracles.GridSearchOracle):
+    """See `keras_tuner.oracles.GridSearchOracle`, whose own state does not tell what comes next."""
+
+    def get_state(self):
+        """The state, with the order of the trials in the grid."""
+        ordered, trial_id = [], next(iter(self.start_order), None)
+        while trial_id is not None:
+            ordered.append(trial_id)
+            trial_id = self._ordered_ids.next(trial_id)
+        return {**super().get_state(), "ordered_ids": ordered, "populate_next": self._populate_next}
+
+    def set_state(self, state):
+        """Takes a saved state."""
+        super().set_state(state)
+        for trial_id in state["ordered_ids"]:
+            self._ordered_ids.insert(trial_id)
+        # A trial is entered here after the state was saved; one that is entered twice is passed over.
+        self._populate_next = state["populate_next"] + self.end_order
+
+
+class BayesianOptimizationOracle(_ExactOracle, keras_tuner.oracles.BayesianOptimizationOracle):
+    """See `keras_tuner.oracles.BayesianOptimizationOracle`, whose own state does not have its random numbers."""
+
+    def get_state(self):
+        """The state, with that of the random numbers."""
+        name, keys, position, *_ = self._random_state.get_state()
+        return {**super().get_state(), "random_state": [name, keys.tolist(), position]}
+
+    def set_state(self, state):
+        """Takes a saved state."""
+        super().set_state(state)
+        self._random_state.set_state(state["random_state"])
+
+
+class _RecordingTuner:
+    """A tuner that keeps the facts of each trial beside it, and ends a trial without hope.
+
+    Without hope is a trial that, after a third of its epochs, has a best score below the median of what three or
+    more other trials had at the same epoch (the median stopping rule of Golovin et al. 2017, Google Vizier,
+    https://doi.org/10.1145/3097983.3098043).
+
+    Args:
+        oracle: `keras_tuner.Oracle`.
+        hypermodel: `RecipeHyperModel`, or another `keras_tuner.HyperModel`.
+        stop_hopeless: bool.
+        on_trial: called with a trial and its facts when it has ended.
+        **kwargs: see `keras_tuner.Tuner`.
+    """
+
+    def __init__(self, oracle, hypermodel, stop_hopeless=True, on_trial=None, **kwargs):
+        self.stop_hopeless = stop_hopeless
+        self.on_trial = on_trial
+        oracle.verbose = 0  # Its display fails on a resumed trial.
+        self._verbose = "auto"
+        keras_tuner.Tuner.__init__(self, oracle, hypermodel, **kwargs)
+
+    def _populate_initial_space(self):
+        hp = self.oracle.get_space()
+        self.hypermodel.declare_hyperparameters(hp)
+        self.oracle.update_space(hp)
+        if not hp.space:
+            super()._populate_initial_space()
+
+    def save(self):
+        """Saves this tuner's state and, but in a worker, the oracle's."""
+        if not self._is_worker():
+            self.oracle.save()
+        _write_json(self._get_tuner_fname(), self.get_state())
+
+    def search(self, *fit_args, verbose="auto", **fit_kwargs):
+        """Runs the trials, or those that remain; see `keras_tuner.Tuner.search`."""
+        self._verbose = verbose
+        super().search(*fit_args, **fit_kwargs)
+
+    def run_trial(self, trial, *fit_args, **fit_kwargs):
+        """Runs one trial."""
+        return super().run_trial(trial, *fit_args, verbose=self._verbose, **fit_kwargs)
+
+    def on_trial_begin(self, trial):
+        """Starts a trial's facts; what an earlier, killed run of it has logged goes."""
+        self._facts = {"parameters": None, "curve": [], "stopped": False, "error": None}
+        self._started = time.process_time(), time.monotonic()
+        shutil.rmtree(self.tensorboard_folder / trial.trial_id, ignore_errors=True)
+
+    def on_epoch_end(self, trial, model, epoch, logs=None):
+        """Takes the epoch's score, and ends a trial without hope."""
+        self._facts["parameters"] = model.count_params()
+        self._facts["curve"].append(float(self.oracle.objective.get_value(logs)))
+        if self.stop_hopeless and self._is_hopeless(trial, model):
+            self._facts["stopped"] = model.stop_training = True
+
+    def on_trial_end(self, trial):
+        """Writes the facts, ends the trial and reports."""
+        cpu, wall = self._started
+        self._facts |= {"cpu_seconds": time.process_time() - cpu, "wall_seconds": time.monotonic() - wall}
+        if trial.message:
+            self._facts["error"] = trial.message.strip().splitlines()[-1]
+        _write_json(pathlib.Path(self.get_trial_dir(trial.trial_id), "facts.json"), self._facts)
+        super().on_trial_end(trial)
+        if self.on_trial:
+            self.on_trial(self.oracle.get_trial(trial.trial_id), self._facts)
+
+    @property
+    def tensorboard_folder(self):
+        """Where the logs are that TensorBoard shows, a folder a trial."""
+        return pathlib.Path(self.directory, "tensorboard")
+
+    def facts(self):
+        """What is known of the trials that have ended: a dictionary from their ids to dictionaries.
+
+        Each has `parameters`, `curve` (the score after each epoch), `stopped` (for want of hope), `error`,
+        `cpu_seconds` and `wall_seconds`.
+        """
+        files = pathlib.Path(self.project_dir).glob("trial_*/facts.json")
+        return {path.parent.name.removeprefix("trial_"): json.loads(path.read_text("utf-8")) for path in sorted(files)}
+
+    def best_of(self, scores):
+        """The best of some values of the objective."""
+        return max(scores) if self.oracle.objective.direction == "max" else min(scores)
+
+    def _get_tuner_fname(self):
+        # The same for one process and for a chief, so that either goes on where the other was.
+        return str(pathlib.Path(self.project_dir, "tuner.json"))
+
+    def _is_hopeless(self, trial, model):
+        curve = self._facts["curve"]
+        if len(curve) < _HOPELESS_AFTER * self.hypermodel.recipe(trial.hyperparameters).epochs:
+            return False
+        others = [
+            self.best_of(facts["curve"][: len(curve)])
+            for trial_id, facts in self.facts().items()
+            if trial_id != trial.trial_id and facts["curve"] and not facts["error"]
+        ]
+        if len(others) < _HOPELESS_AMONG:
+            return False
+        return self.oracle.objective.better_than(statistics.median(others), self.best_of(curve))
+
+
+class RandomSearch(_RecordingTuner, keras_tuner.RandomSearch):
+    """`keras_tuner.RandomSearch`, recording."""
+
+    def __init__(self, hypermodel, objective, max_trials=10, seed=0, **kwargs):
+        super().__init__(
+            RandomSearchOracle(objective, max_trials, seed=_oracle_seed(seed), **_ANY), hypermodel, **kwargs
+        )
+
+
+class GridSearch(_RecordingTuner, keras_tuner.GridSearch):
+    """`keras_tuner.GridSearch`, recording and resuming; it begins with the preset's own values."""
+
+    def __init__(self, hypermodel, objective, max_trials=None, seed=0, **kwargs):
+        super().__init__(GridSearchOracle(objective, max_trials, _oracle_seed(seed), **_ANY), hypermodel, **kwargs)
+
+
+class BayesianOptimization(_RecordingTuner, keras_tuner.BayesianOptimization):
+    """`keras_tuner.BayesianOptimization`, recording; a quarter of the trials are drawn before it models the scores."""
+
+    def __init__(self, hypermodel, objective, max_trials=10, seed=0, **kwargs):
+        oracle = BayesianOptimizationOracle(
+            objective, max_trials, num_initial_points=max(2, max_trials // 4), seed=_oracle_seed(seed), **_ANY
+        )
+        super().__init__(oracle, hypermodel, **kwargs)
+
+
+class Hyperband(_RecordingTuner, keras_tuner.Hyperband):
+    """`keras_tuner.Hyperband`, recording; it ends trials by its own rule."""
+
+    def __init__(self, hypermodel, objective, max_trials=None, max_epochs=100, seed=0, **kwargs):
+        oracle = HyperbandOracle(objective, max_epochs, seed=_oracle_seed(seed), **_ANY)
+        oracle.max_trials = max_trials
+        super().__init__(oracle, hypermodel, stop_hopeless=False, **kwargs)
+
+    def _build_hypermodel(self, hp):
+        model = super()._build_hypermodel(hp)
+        # A trial that goes on where another ended has its optimizer's state, and a schedule of its own.
+        model.optimizer.iterations.assign(0)
+        return model
+
+
+TUNERS = {
+    "random": RandomSearch,
+    "grid": GridSearch,
+    "bayesian": BayesianOptimization,
+    "hyperband": Hyperband,
+}
+
+
+def _oracle_seed(seed):
+    return seed + 1  # KerasTuner takes 0 for none.
+
+
+def _write_json(path, content):
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        json.dump(content, file)
