@@ -27,11 +27,12 @@ class _ExactOracle:
 
     def set_state(self, state):
         """Takes a saved state; a trial that it does not know, or that had not ended, begins anew."""
-        super().set_state(state)
+        # A trial counts as ongoing until after the state was saved that has it among the ended ones.
+        ongoing = {name: trial for name, trial in state["ongoing_trials"].items() if trial not in state["end_order"]}
+        super().set_state({**state, "ongoing_trials": ongoing})
         self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
-        for tuner_id, old in self.ongoing_trials.items():
-            new = type(old)(old.hyperparameters, old.trial_id)
-            self.trials[old.trial_id] = self.ongoing_trials[tuner_id] = new
+        for name, old in self.ongoing_trials.items():
+            self.trials[old.trial_id] = self.ongoing_trials[name] = type(old)(old.hyperparameters, old.trial_id)
 
     @keras_tuner.synchronized
     def end_trial(self, trial):
