@@ -57,7 +57,7 @@ def test_help_names_every_command_and_loads_no_tensorflow():
     assert result.returncode == 0
     assert all(
         name in result.stdout.decode()
-        for name in ("demo", "presets", "train", "evaluate", "generate", "sample", "figure")
+        for name in ("demo", "presets", "train", "tune", "evaluate", "generate", "sample", "export", "figure")
     )
     loaded = result.stderr.decode()
     assert "argparse" in loaded
@@ -181,6 +181,67 @@ def test_generate_reads_standard_input_line_by_line(run, model_file, monkeypatch
     status, _, errors = run("generate", model_file)
     assert status == 2
     assert errors.splitlines()[-1] == "error: row 2: source 'x' has the character 'x', which is not in the vocabulary"
+
+
+def test_tune_prints_its_trials_and_leaves_a_model_an_export_and_a_recipe(run, pair_file, tmp_path):
+    small = ["--fix", "cell=gru", "--fix", "num-layers=1", "--fix", "embedding_dim=4", "--fix", "batch_size=16"]
+    status, output, errors = run(
+        "tune", "pairs_baseline", "--data", pair_file, "--output", tmp_path / "search", "--epochs", 1,
+        "--max-trials", 1, *small, "--fix", "reverse=true", "--space", "hidden_dim=4,8", "--export",
+    )  # fmt: skip
+    assert status == 0, errors
+    header, trial, best, *_ = output.splitlines()
+    assert header.split()[:7] == [
+        "trial",
+        "status",
+        "val_exact_match",
+        "best_epoch",
+        "epochs",
+        "parameters",
+        "cpu_seconds",
+    ]
+    assert "reverse" not in header
+    assert trial.split()[:2] == ["0", "completed"]
+    assert best.startswith("best          trial 0: val_exact_match 0.")
+    assert f"exported to   {tmp_path}/search/saved_model/1" in output
+    assert models.load(tmp_path / "search/model.keras").preprocessor.reverse
+
+    found = tmp_path / "search/best.json"
+    status, output, _ = run(
+        "train", "pairs_baseline", "--config", found, "--data", pair_file, "--output", tmp_path / "run", "--json"
+    )
+    assert status == 0
+    recipe = json.loads(output)["preset"]
+    assert recipe == {"name": "pairs_baseline", **json.loads(found.read_text())["recipe"]}
+    status, _, errors = run("train", "pairs_peeky_reverse", "--config", found, "--output", tmp_path / "other")
+    assert (status, errors) == (2, f"error: {found} is of a search over pairs_baseline, not over pairs_peeky_reverse\n")
+    status, _, errors = run("train", "pairs_baseline", "--config", pair_file, "--output", tmp_path / "other")
+    assert status == 2
+    assert errors.startswith(f"error: {pair_file} is no best.json of a search: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tuner", "annealing"], "argument --tuner: invalid choice: 'annealing'"),
+        (["--workers", "0"], "argument --workers: must be a whole number from 1 to"),
+        (["--fix", "reverse"], "argument --fix: must be NAME=VALUE, not 'reverse'"),
+        (["--fix", "reverse=maybe"], "reverse must be true or false. Received: 'maybe'"),
+        (["--space", "hidden_dim=64,many"], "hidden_dim must be a whole number. Received: 'many'"),
+        (["--space", "size=1"], "There is no hyperparameter 'size'. Choose among: hidden_dim, "),
+        (
+            ["--space", "hidden-dim=4,8", "--fix", "hidden-dim=4"],
+            "hidden_dim is both fixed, to 4, and searched, over [4, 8]",
+        ),
+        (["--resume"], "{output} holds no search to resume: leave out --resume, or name the search's folder"),
+    ],
+)
+def test_wrong_tune_options_are_one_error_line_and_leave_nothing(run, pair_file, tmp_path, options, message):
+    folder = tmp_path / "search"
+    status, output, errors = run("tune", "pairs_baseline", "--data", pair_file, "--output", folder, *options)
+    assert (status, output) == (2, "")
+    assert errors.splitlines()[-1].startswith("error: " + message.format(output=folder))
+    assert not folder.exists()
 
 
 def test_presets_lists_parameters_as_text_and_json(run):
