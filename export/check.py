@@ -6,6 +6,7 @@ import tensorflow as tf
 from seqzoo.models import Greedy
 from seqzoo.pipelines import START_ID, as_pairs, load_test_sums
 from seqzoo.pipelines.pair_preprocessor import with_teacher_forcing
+from seqzoo.pipelines.pairs import decoded
 
 NEAR_TIE = 1e-3
 """Where the two best tokens' logits are no further apart, rounding decides between them."""
@@ -26,10 +27,10 @@ def sample_pairs(model, data=None):
     pairs = load_test_sums(model.preprocessor) if data is None else as_pairs(data)
     if pairs is None:
         return _random_sources(model.preprocessor), None
-    rows = list(pairs.as_numpy_iterator())
+    rows = list(decoded(pairs))
     if not rows:
         raise ValueError("There are no pairs to compare on. Received an empty dataset.")
-    sources, targets = ([row[side].decode() for row in rows] for side in (0, 1))
+    sources, targets = map(list, zip(*rows, strict=True))
     return sources, targets
 
 

@@ -1,5 +1,6 @@
 """What a search varies: a preset's model and recipe as KerasTuner hypermodels."""
 
+import contextlib
 import dataclasses
 from typing import ClassVar
 
@@ -26,8 +27,10 @@ class RecipeHyperModel(keras_tuner.HyperModel):
 
     Attributes:
         SPACE: dictionary from the hyperparameters' names to the values searched by default. The preset's own value is
-            added where it is missing, and is the first one tried.
+            added where it is missing; a grid begins with it.
         space: dictionary from the hyperparameters' names to the values of this search; one value where it is fixed.
+        CONDITIONS: dictionary from the name of a hyperparameter that does not always count to `(parent, values)`: it
+            is searched where the parent has one of these values.
         objective: `keras_tuner.Objective`.
 
     Raises:
@@ -36,6 +39,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
     """
 
     SPACE: ClassVar = {}
+    CONDITIONS: ClassVar = {}
     direction = None
 
     def __init__(self, preset, training, validation, preprocessor, space=None, fixed=None, seed=0):
@@ -61,7 +65,9 @@ class RecipeHyperModel(keras_tuner.HyperModel):
                     f"{name} is both fixed, to {fixed[name]!r}, and searched, over {list(space[name])}: leave out one"
                 )
         return {
-            name: cls._values(name, cls.own_value(preset, name), default, space.get(name), fixed.get(name))
+            name: [_checked(name, fixed[name], default)]
+            if name in fixed
+            else cls._values(name, cls.own_value(preset, name), default, space.get(name))
             for name, default in cls.SPACE.items()
         }
 
@@ -82,9 +88,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
             raise ValueError(f"{name} must be {_kind(example)}. Received: {text!r}") from None
 
     @classmethod
-    def _values(cls, name, own, default, searched, fixed):
-        if fixed is not None:
-            return [_checked(name, fixed, default)]
+    def _values(cls, name, own, default, searched):
         if searched is None:
             return [own, *(value for value in default if value != own)]
         values = list(dict.fromkeys(_checked(name, value, default) for value in searched))
@@ -100,19 +104,14 @@ class RecipeHyperModel(keras_tuner.HyperModel):
     def declare_hyperparameters(self, hp):
         """Registers all hyperparameters, without building a model."""
         for name, values in self.space.items():
-            if len(values) == 1:
-                hp.Fixed(name, values[0])
-            elif isinstance(values[0], bool):
-                hp.Boolean(name, default=values[0])
-            else:
-                # Ordered, so that a model of the scores knows which values are near each other.
-                ordered = values if isinstance(values[0], str) else sorted(values)
-                hp.Choice(name, ordered, default=values[0])
+            parent, when = self.CONDITIONS.get(name, (None, None))
+            with hp.conditional_scope(parent, when) if parent else contextlib.nullcontext():
+                _declare(hp, name, values)
 
     def values(self, hp):
-        """Dictionary from the hyperparameters' names to their values."""
+        """Dictionary from the hyperparameters' names to their values; of one that does not count here, the first."""
         self.declare_hyperparameters(hp)
-        return {name: _exact(hp.get(name)) for name in self.space}
+        return {name: _exact(hp.values.get(name, values[0])) for name, values in self.space.items()}
 
     def recipe(self, hp):
         """The preset with these hyperparameters."""
@@ -140,20 +139,22 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         """Trains the model for the recipe's epochs, or up to `epochs`; gives Keras' `History`.
 
         Raises:
-            ValueError: for fewer rows than a batch, or a loss that is no longer a number.
+            ValueError: for a loss that is no longer a number.
         """
         keep_freed_memory()
         recipe = self.recipe(hp)
+        model.optimizer.iterations.assign(0)  # The schedule is this trial's, whatever checkpoint it goes on from.
         history = model.fit(
             *args,
             self._batches(recipe),
-            validation_data=recipe.validation_batches(self.preprocessor_for(recipe), self.validation),
+            # In the preset's own windows, so that scores can be compared.
+            validation_data=self.preset.validation_batches(self.preprocessor_for(recipe), self.validation),
             epochs=epochs or recipe.epochs,
             shuffle=False,  # The batches are shuffled already.
             callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
             **options,
         )
-        if not np.isfinite(history.history["loss"]).all():
+        if not np.isfinite([history.history["loss"], history.history[self.objective.name]]).all():
             raise ValueError(
                 f"Training diverged: its loss is no longer a number. Received: {recipe.learning_rate=}; lower it"
             )
@@ -185,6 +186,7 @@ class Seq2SeqHyperModel(RecipeHyperModel):
         "learning_rate": [1e-3, 2e-3, 4e-3, 8e-3],
         "batch_size": [64, 128, 256],
     }
+    CONDITIONS: ClassVar = {"pass_cell_state": ("cell", ["lstm"])}  # Others have none.
     direction = "max"
 
     @classmethod
@@ -250,6 +252,17 @@ def _checked(name, value, default):
 
 def _kind(example):
     return {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}[type(example)]
+
+
+def _declare(hp, name, values):
+    if len(values) == 1:
+        hp.Fixed(name, values[0])
+    elif isinstance(values[0], bool):
+        hp.Boolean(name, default=values[0])
+    else:
+        # In order, so that a model of the scores knows which values are near each other.
+        in_order = values if isinstance(values[0], str) else sorted(values)
+        hp.Choice(name, in_order, default=values[0])
 
 
 def _exact(value):

@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import statistics
 import time
+import traceback
 
 import keras_tuner
 
@@ -12,6 +13,7 @@ from seqzoo.files import replacing
 
 _HOPELESS_AFTER = 1 / 3  # of the epochs
 _HOPELESS_AMONG = 3  # other trials
+_PAUSE = 0.2  # seconds
 _ANY = {"max_consecutive_failed_trials": None}  # However many trials fail, the next may not.
 
 
@@ -31,12 +33,24 @@ class _ExactOracle:
         ongoing = {name: trial for name, trial in state["ongoing_trials"].items() if trial not in state["end_order"]}
         super().set_state({**state, "ongoing_trials": ongoing})
         self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
-        for name, old in self.ongoing_trials.items():
-            self.trials[old.trial_id] = self.ongoing_trials[name] = type(old)(old.hyperparameters, old.trial_id)
+
+    @keras_tuner.synchronized
+    def create_trial(self, tuner_id):
+        """The next trial, or one that was given before and did not end; what that run reported goes."""
+        trial = super().create_trial(tuner_id)
+        trial.metrics = type(trial.metrics)()
+        return trial
 
     @keras_tuner.synchronized
     def end_trial(self, trial):
         """Ends a trial, its values as they were drawn: from a worker they come back in single precision."""
+        # After a chief was started again, two workers may have had the same trial.
+        if trial.trial_id in self.end_order:
+            for name in [name for name, each in self.ongoing_trials.items() if each.trial_id == trial.trial_id]:
+                del self.ongoing_trials[name]
+            return
+        if trial.trial_id in self._retry_queue:
+            self._retry_queue.remove(trial.trial_id)
         trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
         super().end_trial(trial)
 
@@ -70,7 +84,16 @@ class GridSearchOracle(_ExactOracle, keras_tuner.oracles.GridSearchOracle):
 
 
 class BayesianOptimizationOracle(_ExactOracle, keras_tuner.oracles.BayesianOptimizationOracle):
-    """See `keras_tuner.oracles.BayesianOptimizationOracle`, whose own state does not have its random numbers."""
+    """See `keras_tuner.oracles.BayesianOptimizationOracle`, whose own state does not have its random numbers.
+
+    Where the model of the scores proposes what was tried before, a random proposal takes its place.
+    """
+
+    def populate_space(self, trial_id):
+        """Proposes the values of a trial."""
+        response = super().populate_space(trial_id)
+        tried = response["status"] == "RUNNING" and self._duplicate(response["values"])
+        return self._random_populate_space() if tried else response
 
     def get_state(self):
         """The state, with that of the random numbers."""
@@ -87,12 +110,12 @@ class _RecordingTuner:
     """A tuner that keeps the facts of each trial beside it, and ends a trial without hope.
 
     Without hope is a trial that, after a third of its epochs, has a best score below the median of what three or
-    more other trials had at the same epoch (the median stopping rule of Golovin et al. 2017, Google Vizier,
-    https://doi.org/10.1145/3097983.3098043).
+    more other trials had at the same epoch. (The median stopping rule of Golovin et al. 2017, Google Vizier,
+    https://doi.org/10.1145/3097983.3098043, compares with running averages; exact match stays at 0 for long.)
 
     Args:
         oracle: `keras_tuner.Oracle`.
-        hypermodel: `RecipeHyperModel`, or another `keras_tuner.HyperModel`.
+        hypermodel: `RecipeHyperModel`.
         stop_hopeless: bool.
         on_trial: called with a trial and its facts when it has ended.
         **kwargs: see `keras_tuner.Tuner`.
@@ -109,8 +132,6 @@ class _RecordingTuner:
         hp = self.oracle.get_space()
         self.hypermodel.declare_hyperparameters(hp)
         self.oracle.update_space(hp)
-        if not hp.space:
-            super()._populate_initial_space()
 
     def save(self):
         """Saves this tuner's state and, but in a worker, the oracle's."""
@@ -127,6 +148,22 @@ class _RecordingTuner:
         """Runs one trial."""
         return super().run_trial(trial, *fit_args, verbose=self._verbose, **fit_kwargs)
 
+    def pre_create_trial(self):
+        """Has a worker wait where it may have to ask often, for lack of a trial that can be drawn already."""
+        if self._is_worker():
+            time.sleep(_PAUSE)
+
+    def _try_run_and_update_trial(self, trial, *fit_args, **fit_kwargs):
+        # KerasTuner's own prints a traceback.
+        try:
+            self._run_and_update_trial(trial, *fit_args, **fit_kwargs)
+            trial.status = "COMPLETED"
+        except keras_tuner.errors.FatalError:
+            raise
+        except Exception as error:  # Whatever it was, the next trial may do better.
+            trial.status, trial.message = "FAILED", traceback.format_exc()
+            self._facts["error"] = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+
     def on_trial_begin(self, trial):
         """Starts a trial's facts; what an earlier, killed run of it has logged goes."""
         self._facts = {"parameters": None, "curve": [], "stopped": False, "error": None}
@@ -137,15 +174,13 @@ class _RecordingTuner:
         """Takes the epoch's score, and ends a trial without hope."""
         self._facts["parameters"] = model.count_params()
         self._facts["curve"].append(float(self.oracle.objective.get_value(logs)))
-        if self.stop_hopeless and self._is_hopeless(trial, model):
+        if self.stop_hopeless and self._is_hopeless(trial):
             self._facts["stopped"] = model.stop_training = True
 
     def on_trial_end(self, trial):
         """Writes the facts, ends the trial and reports."""
         cpu, wall = self._started
         self._facts |= {"cpu_seconds": time.process_time() - cpu, "wall_seconds": time.monotonic() - wall}
-        if trial.message:
-            self._facts["error"] = trial.message.strip().splitlines()[-1]
         _write_json(pathlib.Path(self.get_trial_dir(trial.trial_id), "facts.json"), self._facts)
         super().on_trial_end(trial)
         if self.on_trial:
@@ -154,7 +189,7 @@ class _RecordingTuner:
     @property
     def tensorboard_folder(self):
         """Where the logs are that TensorBoard shows, a folder a trial."""
-        return pathlib.Path(self.directory, "tensorboard")
+        return pathlib.Path(self.project_dir, "tensorboard")
 
     def facts(self):
         """What is known of the trials that have ended: a dictionary from their ids to dictionaries.
@@ -173,14 +208,15 @@ class _RecordingTuner:
         # The same for one process and for a chief, so that either goes on where the other was.
         return str(pathlib.Path(self.project_dir, "tuner.json"))
 
-    def _is_hopeless(self, trial, model):
+    def _is_hopeless(self, trial):
         curve = self._facts["curve"]
-        if len(curve) < _HOPELESS_AFTER * self.hypermodel.recipe(trial.hyperparameters).epochs:
+        epochs = self.hypermodel.recipe(trial.hyperparameters).epochs
+        if not _HOPELESS_AFTER * epochs <= len(curve) < epochs:
             return False
         others = [
             self.best_of(facts["curve"][: len(curve)])
             for trial_id, facts in self.facts().items()
-            if trial_id != trial.trial_id and facts["curve"] and not facts["error"]
+            if trial_id != trial.trial_id and len(facts["curve"]) >= len(curve) and not facts["error"]
         ]
         if len(others) < _HOPELESS_AMONG:
             return False
@@ -220,12 +256,6 @@ class Hyperband(_RecordingTuner, keras_tuner.Hyperband):
         oracle = HyperbandOracle(objective, max_epochs, seed=_oracle_seed(seed), **_ANY)
         oracle.max_trials = max_trials
         super().__init__(oracle, hypermodel, stop_hopeless=False, **kwargs)
-
-    def _build_hypermodel(self, hp):
-        model = super()._build_hypermodel(hp)
-        # A trial that goes on where another ended has its optimizer's state, and a schedule of its own.
-        model.optimizer.iterations.assign(0)
-        return model
 
 
 TUNERS = {

@@ -47,6 +47,7 @@ def supervise(folder, number, report=True):
         **os.environ,
         "KERASTUNER_ORACLE_IP": "127.0.0.1",
         "KERASTUNER_ORACLE_PORT": str(_free_port()),
+        "no_grpc_proxy": "127.0.0.1",
     }
     arguments = [os.fspath(folder), "report" if report else "silent"]
     with contextlib.ExitStack() as processes:
@@ -80,7 +81,7 @@ def supervise(folder, number, report=True):
 def run_member():
     """What each process does; it ends when its standard input does."""
     threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
-    from seqzoo.tuning.search import run_planned
+    from seqzoo.tuning.run import run_planned
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # It warns that each trial is traced anew.
     folder, report = sys.argv[1:]

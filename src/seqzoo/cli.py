@@ -111,7 +111,8 @@ def _tune(options):
     from seqzoo.models import load, preset
     from seqzoo.tuning import search
     from seqzoo.tuning.results import table
-    from seqzoo.tuning.search import hypermodel_class, is_worker
+    from seqzoo.tuning.run import hypermodel_class
+    from seqzoo.tuning.workers import is_worker
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # It warns that each trial is traced anew.
     recipe = preset(options.preset)
@@ -126,8 +127,11 @@ def _tune(options):
             options.max_trials,
             options.data,
             options.validation_data,
-            space={name: [model.parsed(name, text) for text in texts.split(",")] for name, texts in options.space},
-            fixed={name: model.parsed(name, text) for name, text in options.fix},
+            space={
+                name: [model.parsed(name, text) for text in texts.split(",")]
+                for name, texts in _by_name("--space", options.space)
+            },
+            fixed={name: model.parsed(name, text) for name, text in _by_name("--fix", options.fix)},
             seed=options.seed,
             workers=options.workers,
             resume=options.resume,
@@ -150,6 +154,14 @@ def _tune(options):
         report = export.saved_model(load(f"{options.output}/model.keras"), f"{options.output}/saved_model")
         if not options.json:
             _print_export(report)
+
+
+def _by_name(option, settings):
+    names = [name for name, _ in settings]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{option} names {name} more than once: give all of it at once")
+    return settings
 
 
 def _cell(value):

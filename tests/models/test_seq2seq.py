@@ -192,21 +192,3 @@ def test_fit_takes_numpy_arrays_callbacks_and_tensorboard(tmp_path, pairs):
     assert {"loss", "exact_match", "val_loss", "val_exact_match"} <= set(history.history)
     assert list((tmp_path / "logs").rglob("events.out.tfevents*"))
     assert load(tmp_path / "best.keras").count_params() == model.count_params()
-
-
-def test_keras_tuner_searches_over_the_model(tmp_path, pairs):
-    import keras_tuner
-
-    preprocessor = PairPreprocessor.from_pairs(pairs)
-
-    def build(hp):
-        model = Seq2Seq(preprocessor, 4, hidden_dim=hp.Choice("hidden_dim", [4, 8]))
-        model.compile("adam", SequenceCrossentropy(), metrics=[ExactMatch()], jit_compile=False)
-        return model
-
-    objective = keras_tuner.Objective("val_exact_match", "max")
-    tuner = keras_tuner.GridSearch(build, objective, directory=tmp_path, project_name="search")
-    batches = preprocessor.batches(pairs, 28)
-    tuner.search(batches, validation_data=batches, epochs=1, verbose=0, shuffle=False)
-    sizes = [trial.hyperparameters["hidden_dim"] for trial in tuner.oracle.trials.values()]
-    assert sorted(sizes) == [4, 8]

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import glob
 import hashlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -52,8 +53,8 @@ def search(
     Args:
         preset: `Preset`, `TextPreset` or a preset's name. Each trial trains it for its `epochs`; Hyperband at most.
         output: folder, new or empty, or with `resume` that of the search. Gets `search.json` (what is searched),
-            `trials.csv`, `trials.png`, `best.json`, `model.keras` (the best trial's best epoch), `trials/`
-            (KerasTuner's state) and `tensorboard/` (with HParams).
+            `trials.csv`, `trials.png`, `best.json`, `model.keras` (the best trial's best epoch) and `trials/`
+            (KerasTuner's state, and `tensorboard/` with HParams).
         tuner: `"random"`, `"grid"`, `"bayesian"` or `"hyperband"`.
         max_trials: int; `None` for 10, and for the whole grid or all of Hyperband.
         data: see the preset's `training_data`. Of the preset's own sums a tenth of those to train on is held out to
@@ -75,10 +76,13 @@ def search(
     """
     if tuner not in TUNERS:
         raise ValueError(f"There is no tuner {tuner!r}. Choose one of: {', '.join(TUNERS)}")
+    if tuner == "bayesian" and not all(map(importlib.util.find_spec, ("scipy", "sklearn"))):
+        raise ValueError("The tuner 'bayesian' needs SciPy and scikit-learn: pip install 'seqzoo[bayesian]'")
     for name, value in (("workers", workers), ("max_trials", max_trials)):
         if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1. Received: {name}={value}")
-    if workers > 1 and is_member():
+    member = is_member()
+    if workers > 1 and member:
         raise ValueError(f"The environment makes this process one of several already. Received: workers={workers}")
     preset = preset_named(preset) if isinstance(preset, str) else preset
     space = hypermodel_class(preset).whole_space(preset, space, fixed)
@@ -93,8 +97,8 @@ def search(
         "validation_data": _absolute(validation_data),
     }
     hypermodel = _hypermodel(plan)
-    plan["data_sha256"] = [_sha256(path) for path in (data, validation_data) if path is not None]
-    with _opened(pathlib.Path(output), plan, resume) as folder:
+    plan["data_sha256"] = [_sha256(plan[name]) for name in _WHERE if plan[name]]
+    with _opened(pathlib.Path(output), plan, resume, member) as folder:
         if workers > 1:
             supervise(folder, workers, report=verbose != 0)
         found = _tuner(plan, hypermodel, folder, report=verbose != 0)
@@ -157,25 +161,27 @@ def _callbacks(tuner):
 
 
 @contextlib.contextmanager
-def _opened(folder, plan, resume):
+def _opened(folder, plan, resume, member):
     """The folder of a search: made for a new one, or checked to hold the same plan."""
     file = folder / _PLAN
-    # The chief and the workers of several machines come in any order.
-    if resume or (is_member() and file.exists()):
-        if not file.exists():
-            raise ValueError(f"{folder} holds no search to resume: leave out --resume, or name the search's folder")
-        there = json.loads(file.read_text("utf-8"))
-        if differences := [name for name in plan if there.get(name) != plan[name] and name not in _WHERE]:
-            raise ValueError(
-                f"{folder} holds another search, with a different {' and '.join(differences)} (see its {_PLAN}): "
-                "choose another folder, or resume with the same arguments"
-            )
+    if resume and not file.exists():
+        raise ValueError(f"{folder} holds no search to resume: leave out --resume, or name the search's folder")
+    # The chief and the workers of several machines come in any order, and together.
+    with contextlib.nullcontext() if resume or member else new_folder(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if file.exists():
+            there = json.loads(file.read_text("utf-8"))
+            different = [name for name in plan if there.get(name) != plan[name] and name not in _WHERE]
+            if different:
+                raise ValueError(
+                    f"{folder} holds another search, with a different {' and '.join(different)} (see its {_PLAN}): "
+                    "choose another folder, or resume with the same arguments"
+                )
+        elif strangers := [path.name for path in folder.iterdir() if not path.name.startswith(f".{file.stem}-")]:
+            raise ValueError(f"{folder} already holds another run ({strangers[0]}); choose a new or empty folder")
+        with replacing(file) as temporary, open(temporary, "w", encoding="utf-8") as stream:
+            json.dump(plan, stream, indent=2)
         yield folder
-    else:
-        with new_folder(folder):
-            with replacing(file) as temporary, open(temporary, "w", encoding="utf-8") as stream:
-                json.dump(plan, stream, indent=2)
-            yield folder
 
 
 def _absolute(path):
@@ -184,7 +190,7 @@ def _absolute(path):
 
 def _sha256(path):
     digest = hashlib.sha256()
-    for name in sorted(glob.glob(path)) or [path]:
+    for name in [path] if os.path.exists(path) else sorted(glob.glob(path)):
         with open(name, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
