@@ -97,12 +97,14 @@ def search(
         "validation_data": _absolute(validation_data),
     }
     hypermodel = _hypermodel(plan)
-    plan["data_sha256"] = [_sha256(plan[name]) for name in _WHERE if plan[name]]
+    files = [_sha256(plan[name]) for name in _WHERE if plan[name]]
+    plan["data_sha256"] = files or list(preset.data_facts().values())
     with _opened(pathlib.Path(output), plan, resume, member) as folder:
         if workers > 1:
             supervise(folder, workers, report=verbose != 0)
         found = _tuner(plan, hypermodel, folder, report=verbose != 0)
-        found.search(verbose=verbose, callbacks=_callbacks(found))
+        with _silence() if member else contextlib.nullcontext():
+            found.search(verbose=verbose, callbacks=_callbacks(found))
         if not is_worker():
             write_results(found, folder)
     return found
@@ -112,7 +114,8 @@ def run_planned(folder, report):
     """Runs the trials of the search that a folder plans, as the chief or the worker that the environment names."""
     plan = json.loads(pathlib.Path(folder, _PLAN).read_text("utf-8"))
     tuner = _tuner(plan, _hypermodel(plan), folder, report)
-    tuner.search(verbose=0, callbacks=_callbacks(tuner))
+    with _silence():
+        tuner.search(verbose=0, callbacks=_callbacks(tuner))
 
 
 def hypermodel_class(preset):
@@ -152,7 +155,14 @@ def _report(tuner, trial, facts):
     result = facts["error"] or f"{tuner.oracle.objective.name} {tuner.best_of(facts['curve']):.4f}"
     stopped = ", stopped for want of hope" if facts["stopped"] else ""
     effort = f"{len(facts['curve'])} epochs{stopped}, {facts['cpu_seconds']:.0f} s of CPU time"
-    print(f"trial {trial.trial_id}: {result} after {effort}; {values}", flush=True)
+    print(f"trial {trial.trial_id}: {result} after {effort}; {values}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _silence():
+    # KerasTuner 1.4.8 prints the value of a condition whenever it sends one; side by side, progress bars are no use.
+    with open(os.devnull, "w", encoding="utf-8") as nothing, contextlib.redirect_stdout(nothing):
+        yield
 
 
 def _callbacks(tuner):
