@@ -5,6 +5,7 @@ import json
 import pathlib
 
 import matplotlib.figure
+import matplotlib.ticker
 
 from seqzoo.files import replacing
 from seqzoo.models.training import REACHED, write_table
@@ -88,6 +89,10 @@ def draw_trials(path, rows, best, tuner):
         axes.spines[["top", "right"]].set_visible(False)
     sizes = sorted({row["hidden_dim"] for row in scored})
     figure.axes[0].set_xticks(sizes, [str(size) for size in sizes], minor=False)
+    parameters = figure.axes[1].xaxis
+    parameters.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+    parameters.set_major_formatter(matplotlib.ticker.EngFormatter(sep=""))
+    parameters.set_minor_locator(matplotlib.ticker.NullLocator())
     figure.axes[0].set_ylabel(tuner.hypermodel.preset.metric_label + (" (%)" if percent else ""))
     figure.axes[0].legend(frameon=False)
     with replacing(path) as temporary:
