@@ -545,8 +545,9 @@ def test_wrong_texts_are_one_error_line_and_leave_nothing(run, tmp_path, content
     assert not (tmp_path / "run").exists()
 
 
-def test_too_little_memory_is_one_error_line(run, tmp_path):
-    status, output, errors = run("train", "addition_baseline", "--output", tmp_path / "run", "--hidden-dim", 2 * 10**9)
+def test_too_little_memory_is_one_error_line(run, pair_file, tmp_path):
+    options = ["--data", pair_file, "--batch-size", 16, "--hidden-dim", 2 * 10**9]
+    status, output, errors = run("train", "pairs_baseline", "--output", tmp_path / "run", *options)
     assert (status, output) == (2, "")
     assert errors.splitlines()[-1] == "error: There is not enough memory for this model or batch: make it smaller"
     assert not (tmp_path / "run").exists()

@@ -21,12 +21,13 @@ def small_preset():
     from seqzoo.models import preset
 
     return dataclasses.replace(
-        preset("char_lstm"), cell="simple_rnn", embedding_dim=4, batch_size=8, window=4, steps_per_epoch=2, epochs=3
+        preset("char_lstm"), cell="simple_rnn", embedding_dim=4, batch_size=16, window=4, steps_per_epoch=1, epochs=3
     )
 
 
 def main():
     """Searches."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # Shells have their background jobs ignore it.
     exec(EAGERLY)
     from seqzoo.tuning import search, tuners, workers
 

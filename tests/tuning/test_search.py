@@ -24,7 +24,7 @@ from seqzoo.tuning.results import table
 SCRIPT = pathlib.Path(__file__).with_name("run_search.py")
 TEXT = "the cat sat on the mat. a dog ran to the cat. " * 20
 FIXED = {
-    "cell": "simple_rnn", "num_layers": 1, "embedding_dim": 4, "dropout": 0.1, "window": 4, "batch_size": 8,
+    "cell": "simple_rnn", "num_layers": 1, "embedding_dim": 4, "dropout": 0.1, "window": 4, "batch_size": 16,
     "weight_decay": 0.0,
 }  # fmt: skip
 SPACE = {"hidden_dim": [4, 8, 12], "learning_rate": [0.03, 0.1]}
@@ -155,7 +155,7 @@ def scored_at_once(monkeypatch):
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("tuner", tuning.TUNERS)
 def test_search_stopped_at_any_rename_is_as_one_left_alone(small_search, scored_at_once, monkeypatch, tuner, after):
-    options = {"tuner": tuner, "max_trials": 3}
+    options = {"tuner": tuner, "max_trials": 3 if tuner == "bayesian" else 2}
     small_search("whole", **options)
     replace, renames = os.replace, 0
 
@@ -185,8 +185,8 @@ def test_search_stopped_at_any_rename_is_as_one_left_alone(small_search, scored_
         small_search(name, resume=(folder / "search.json").exists(), **options)
         assert rows(folder) == rows(small_search.folder / "whole"), number
         number += 1
-    assert number > 3 * 6
-    assert len(rows(whole)) == 3
+    assert number > 2 * 6
+    assert len(rows(whole)) == options["max_trials"]
 
 
 def test_bayesian_search_tries_nothing_twice(small_search, scored_at_once):
@@ -251,7 +251,7 @@ def test_search_in_which_every_trial_fails_is_an_error(small_search, tmp_path):
 def test_hopeless_trial_is_stopped(small_search):
     space = {"learning_rate": [0.03, 0.05, 0.1, 30.0]}
     _, folder = small_search(tuner="grid", space=space, fixed={**FIXED, "hidden_dim": 8}, max_trials=None)
-    assert [(row["status"], row["epochs"]) for row in rows(folder)] == [("completed", "3")] * 3 + [("stopped", "1")]
+    assert [(row["status"], row["epochs"]) for row in rows(folder)] == [("completed", "3")] * 3 + [("stopped", "2")]
 
 
 def test_hypermodel_of_pairs_works_with_plain_keras_tuner(pairs, tmp_path):
