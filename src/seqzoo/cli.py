@@ -374,11 +374,18 @@ def _parser():
         "--max-trials", type=_positive, metavar="N", help="(default: 10; of grid and hyperband all there are)"
     )
     tune.add_argument(
-        "--space", type=_setting, action="append", default=[], metavar="NAME=V,V,…", help="the values to choose from"
+        "--space",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="NAME=V,V,…",
+        help="the values to choose from (README)",
     )
     tune.add_argument("--fix", type=_setting, action="append", default=[], metavar="NAME=V", help="the only value")
     tune.add_argument("--workers", type=_positive, default=1, metavar="N", help="trials run side by side")
-    tune.add_argument("--resume", action="store_true", help="go on with the search in --output")
+    tune.add_argument(
+        "--resume", action="store_true", help="go on with the search in --output; all other arguments as they were"
+    )
     tune.add_argument("--export", action="store_true", help="also write DIR/saved_model, the best model's SavedModel")
     tune.add_argument("--json", action="store_true", help="print one JSON object")
 
