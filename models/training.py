@@ -3,7 +3,6 @@
 import csv
 import ctypes
 import dataclasses
-import json
 import os
 import statistics
 import time
@@ -12,11 +11,11 @@ import keras
 import matplotlib.figure
 import numpy as np
 
-from seqzoo.files import new_folder, replacing
+from seqzoo.files import new_folder, replacing, write_json
 from seqzoo.models.evaluation import evaluate
 
 # Figures that a preset has reached before say nothing about the run.
-REACHED = ("exact_match", "nats_per_token", "cpu_minutes")
+_REACHED = ("exact_match", "nats_per_token", "cpu_minutes")
 
 
 def fit(preset, training, validation, preprocessor, seed=0, verbose="auto", callbacks=()):
@@ -42,10 +41,7 @@ def fit(preset, training, validation, preprocessor, seed=0, verbose="auto", call
         verbose=verbose,
         callbacks=[cpu, keras.callbacks.TerminateOnNaN(), *callbacks],
     )
-    if not np.isfinite(history.history["loss"]).all():
-        raise ValueError(
-            f"Training diverged: its loss is no longer a number. Received: {preset.learning_rate=}; lower it"
-        )
+    check_finite(history.history["loss"], preset)
     history.cpu = cpu
     return model, history
 
@@ -85,15 +81,35 @@ def train(preset, output, data=None, validation_data=None, seed=0, verbose="auto
         "seed": seed,
         "data": str(data) if data else preset.data_name,
         **data_facts,
-        "preset": {key: value for key, value in dataclasses.asdict(preset).items() if key not in REACHED},
+        "preset": recipe_fields(preset),
         "wall_seconds": time.monotonic() - started,
         "cpu_seconds": history.cpu.seconds(),
     }
     write_table(output / "history.csv", [{"epoch": i, **logs} for i, logs in enumerate(_rows(history.history), 1)])
     draw_curves(output / "history.png", {preset.name: history.history[preset.metric]}, preset.metric_label)
-    with replacing(output / "metrics.json") as path, open(path, "w", encoding="utf-8") as file:
-        json.dump(metrics, file, indent=2, ensure_ascii=False)
+    write_json(output / "metrics.json", metrics)
     return model, metrics
+
+
+def check_finite(losses, preset):
+    """Checks what a training of a preset gave.
+
+    Args:
+        losses: list of float, or of such lists.
+        preset: `Preset` or `TextPreset`.
+
+    Raises:
+        ValueError: for a loss that is not a number, or infinite.
+    """
+    if not np.isfinite(losses).all():
+        raise ValueError(
+            f"Training diverged: its loss is no longer a number. Received: {preset.learning_rate=}; lower it"
+        )
+
+
+def recipe_fields(preset):
+    """The fields of a preset as a dictionary, but for the figures that it has reached."""
+    return {key: value for key, value in dataclasses.asdict(preset).items() if key not in _REACHED}
 
 
 def draw_curves(path, curves, label="exact match on validation data"):

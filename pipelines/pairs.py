@@ -80,7 +80,7 @@ def read_pairs(path, preprocessor=None):
             empty side, or does not fit `preprocessor`; or for an empty file.
         FileNotFoundError: where there is no such file.
     """
-    paths = _matching_files(path)
+    paths = matching_files(path)
     for name in paths:
         _check_file(name)
     lines = tf.data.TextLineDataset(paths).batch(_BLOCK_ROWS)
@@ -118,7 +118,13 @@ def hold_out(pairs, seed=0, percent=10):
     return part(held_out=False), part(held_out=True)
 
 
-def _matching_files(path):
+def matching_files(path):
+    """The names of the files that `path` names, itself or as a glob, in their order.
+
+    Raises:
+        ValueError: for a folder.
+        FileNotFoundError: where there is none.
+    """
     path = os.fspath(path)
     paths = [path] if os.path.exists(path) else sorted(glob.glob(path))
     if not paths:

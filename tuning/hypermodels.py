@@ -6,9 +6,8 @@ from typing import ClassVar
 
 import keras
 import keras_tuner
-import numpy as np
 
-from seqzoo.models.training import keep_freed_memory, number_of_batches
+from seqzoo.models.training import check_finite, keep_freed_memory, number_of_batches
 from seqzoo.pipelines import PairPreprocessor
 
 
@@ -139,7 +138,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         """Trains the model for the recipe's epochs, or up to `epochs`; gives Keras' `History`.
 
         Raises:
-            ValueError: for a loss that is no longer a number.
+            ValueError: for a loss or a score that is no longer a number.
         """
         keep_freed_memory()
         recipe = self.recipe(hp)
@@ -154,10 +153,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
             callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
             **options,
         )
-        if not np.isfinite([history.history["loss"], history.history[self.objective.name]]).all():
-            raise ValueError(
-                f"Training diverged: its loss is no longer a number. Received: {recipe.learning_rate=}; lower it"
-            )
+        check_finite([history.history["loss"], history.history[self.objective.name]], recipe)
         return history
 
     def _batches(self, recipe):

@@ -1,14 +1,13 @@
 """What a search found: its table, its plot, the best recipe and the best model."""
 
 import dataclasses
-import json
 import pathlib
 
 import matplotlib.figure
 import matplotlib.ticker
 
-from seqzoo.files import replacing
-from seqzoo.models.training import REACHED, write_table
+from seqzoo.files import replacing, write_json
+from seqzoo.models.training import recipe_fields, write_table
 
 
 def write_results(tuner, folder):
@@ -17,9 +16,6 @@ def write_results(tuner, folder):
     Args:
         tuner: one of `TUNERS`, with a `RecipeHyperModel`, its trials ended.
         folder: folder, which exists.
-
-    Returns:
-        The rows of `trials.csv`, a list of dictionaries.
 
     Raises:
         ValueError: where no trial was completed; only `trials.csv` is written then.
@@ -30,12 +26,10 @@ def write_results(tuner, folder):
     if all(row["status"] == "failed" for row in rows):
         raise ValueError(f"None of the {len(rows)} trials was completed; the first one failed: {rows[0]['error']}")
     best = tuner.oracle.get_best_trials(1)[0]
-    draw_trials(folder / "trials.png", rows, best.trial_id, tuner)
+    _draw_trials(folder / "trials.png", rows, best.trial_id, tuner)
     with replacing(folder / "model.keras") as path:
         tuner.load_model(best).save(path)
-    with replacing(folder / "best.json") as path, open(path, "w", encoding="utf-8") as file:
-        json.dump(_summary(tuner, best), file, indent=2)
-    return rows
+    write_json(folder / "best.json", _summary(tuner, best))
 
 
 def table(tuner):
@@ -63,10 +57,11 @@ def table(tuner):
     ]
 
 
-def draw_trials(path, rows, best, tuner):
+def _draw_trials(path, rows, best, tuner):
     """Plots each trial's score against its hidden size and against its parameters as a PNG, the best one marked."""
     objective = tuner.oracle.objective.name
     percent = objective.endswith("exact_match")
+    scale = 100 if percent else 1
     scored = [row for row in rows if row["status"] != "failed"]
     figure = matplotlib.figure.Figure(figsize=(9, 4.2), layout="constrained")
     for axes, name, label in zip(
@@ -76,13 +71,13 @@ def draw_trials(path, rows, best, tuner):
         strict=True,
     ):
         for status, marker in (("completed", "o"), ("stopped", "x")):
-            points = [(row[name], row[objective]) for row in scored if row["status"] == status]
+            points = [(row[name], scale * row[objective]) for row in scored if row["status"] == status]
             if points:
                 x, y = zip(*points, strict=True)
-                axes.scatter(x, [100 * value for value in y] if percent else y, marker=marker, label=status, alpha=0.7)
+                axes.scatter(x, y, marker=marker, label=status, alpha=0.7)
         (winner,) = (row for row in scored if row["trial"] == best)
-        score = winner[objective] * (100 if percent else 1)
-        axes.scatter([winner[name]], [score], s=160, facecolors="none", edgecolors="black", label=f"best: trial {best}")
+        point = [winner[name]], [scale * winner[objective]]
+        axes.scatter(*point, s=160, facecolors="none", edgecolors="black", label=f"best: trial {best}")
         axes.set_xscale("log", base=2 if name == "hidden_dim" else 10)
         axes.set(xlabel=label)
         axes.grid(alpha=0.3)
@@ -107,10 +102,10 @@ def _status(trial, facts):
 
 def _summary(tuner, best):
     preset = tuner.hypermodel.preset
-    recipe = dataclasses.replace(tuner.hypermodel.recipe(best.hyperparameters), epochs=preset.epochs)
+    fields = recipe_fields(dataclasses.replace(tuner.hypermodel.recipe(best.hyperparameters), epochs=preset.epochs))
     return {
-        "preset": preset.name,
-        "recipe": {key: value for key, value in dataclasses.asdict(recipe).items() if key not in (*REACHED, "name")},
+        "preset": fields.pop("name"),
+        "recipe": fields,
         "trial": best.trial_id,
         tuner.oracle.objective.name: best.score,
         "best_epoch": best.best_step + 1,

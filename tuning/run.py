@@ -1,9 +1,7 @@
 """A whole search: the data, the trials in one process or several, and a folder with the results."""
 
 import contextlib
-import dataclasses
 import functools
-import glob
 import hashlib
 import importlib.util
 import json
@@ -13,11 +11,12 @@ import sys
 
 import keras
 
-from seqzoo.files import new_folder, replacing
+from seqzoo.files import new_folder, write_json
 from seqzoo.models import Preset, TextPreset
 from seqzoo.models import preset as preset_named
-from seqzoo.models.training import REACHED
+from seqzoo.models.training import recipe_fields
 from seqzoo.pipelines import hold_out
+from seqzoo.pipelines.pairs import matching_files
 from seqzoo.tuning.hypermodels import LanguageHyperModel, Seq2SeqHyperModel
 from seqzoo.tuning.results import write_results
 from seqzoo.tuning.tuners import TUNERS
@@ -88,7 +87,7 @@ def search(
     space = hypermodel_class(preset).whole_space(preset, space, fixed)
     plan = {
         "kind": type(preset).__name__,
-        "preset": {key: value for key, value in dataclasses.asdict(preset).items() if key not in REACHED},
+        "preset": recipe_fields(preset),
         "tuner": tuner,
         "max_trials": max_trials or _DEFAULT_TRIALS.get(tuner),
         "space": space,
@@ -127,6 +126,7 @@ def _hypermodel(plan):
     preset = _KINDS[plan["kind"]](**plan["preset"])
     training, validation, preprocessor = preset.training_data(plan["data"], plan["validation_data"], plan["seed"])
     if plan["data"] is None and isinstance(preset, Preset):
+        # What is validated on so far are the test sums, which a search may not see.
         training, validation = hold_out(training, plan["seed"])
     return hypermodel_class(preset)(preset, training, validation, preprocessor, space=plan["space"], seed=plan["seed"])
 
@@ -189,8 +189,7 @@ def _opened(folder, plan, resume, member):
                 )
         elif strangers := [path.name for path in folder.iterdir() if not path.name.startswith(f".{file.stem}-")]:
             raise ValueError(f"{folder} already holds another run ({strangers[0]}); choose a new or empty folder")
-        with replacing(file) as temporary, open(temporary, "w", encoding="utf-8") as stream:
-            json.dump(plan, stream, indent=2)
+        write_json(file, plan)
         yield folder
 
 
@@ -200,7 +199,7 @@ def _absolute(path):
 
 def _sha256(path):
     digest = hashlib.sha256()
-    for name in [path] if os.path.exists(path) else sorted(glob.glob(path)):
+    for name in matching_files(path):
         with open(name, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

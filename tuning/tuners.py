@@ -9,7 +9,7 @@ import traceback
 
 import keras_tuner
 
-from seqzoo.files import replacing
+from seqzoo.files import write_json
 
 _HOPELESS_AFTER = 1 / 3  # of the epochs
 _HOPELESS_AMONG = 3  # other trials
@@ -22,10 +22,10 @@ class _ExactOracle:
 
     def save(self):
         """Saves the state, renamed into place."""
-        _write_json(self._get_oracle_fname(), self.get_state())
+        write_json(self._get_oracle_fname(), self.get_state())
 
     def _save_trial(self, trial):
-        _write_json(pathlib.Path(self._get_trial_dir(trial.trial_id), "trial.json"), trial.get_state())
+        write_json(pathlib.Path(self._get_trial_dir(trial.trial_id), "trial.json"), trial.get_state())
 
     def set_state(self, state):
         """Takes a saved state; a trial that it does not know, or that had not ended, begins anew."""
@@ -117,13 +117,15 @@ class _RecordingTuner:
         oracle: `keras_tuner.Oracle`.
         hypermodel: `RecipeHyperModel`.
         stop_hopeless: bool.
-        on_trial: called with a trial and its facts when it has ended.
         **kwargs: see `keras_tuner.Tuner`.
+
+    Attributes:
+        on_trial: called with a trial and its facts when it has ended; `None` for nothing.
     """
 
-    def __init__(self, oracle, hypermodel, stop_hopeless=True, on_trial=None, **kwargs):
+    def __init__(self, oracle, hypermodel, stop_hopeless=True, **kwargs):
         self.stop_hopeless = stop_hopeless
-        self.on_trial = on_trial
+        self.on_trial = None
         oracle.verbose = 0  # Its display fails on a resumed trial.
         self._verbose = "auto"
         keras_tuner.Tuner.__init__(self, oracle, hypermodel, **kwargs)
@@ -137,7 +139,7 @@ class _RecordingTuner:
         """Saves this tuner's state and, but in a worker, the oracle's."""
         if not self._is_worker():
             self.oracle.save()
-        _write_json(self._get_tuner_fname(), self.get_state())
+        write_json(self._get_tuner_fname(), self.get_state())
 
     def search(self, *fit_args, verbose="auto", **fit_kwargs):
         """Runs the trials, or those that remain; see `keras_tuner.Tuner.search`."""
@@ -181,7 +183,7 @@ class _RecordingTuner:
         """Writes the facts, ends the trial and reports."""
         cpu, wall = self._started
         self._facts |= {"cpu_seconds": time.process_time() - cpu, "wall_seconds": time.monotonic() - wall}
-        _write_json(pathlib.Path(self.get_trial_dir(trial.trial_id), "facts.json"), self._facts)
+        write_json(pathlib.Path(self.get_trial_dir(trial.trial_id), "facts.json"), self._facts)
         super().on_trial_end(trial)
         if self.on_trial:
             self.on_trial(self.oracle.get_trial(trial.trial_id), self._facts)
@@ -268,8 +270,3 @@ TUNERS = {
 
 def _oracle_seed(seed):
     return seed + 1  # KerasTuner takes 0 for none.
-
-
-def _write_json(path, content):
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        json.dump(content, file)

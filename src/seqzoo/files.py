@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 import pathlib
 import tempfile
@@ -24,6 +25,12 @@ def replacing(path):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def write_json(path, content):
+    """Writes a JSON file, whole or not at all."""
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2, ensure_ascii=False)
 
 
 @contextlib.contextmanager
