@@ -8,6 +8,7 @@ if keras.backend.backend() != "tensorflow":
         "Set the environment variable KERAS_BACKEND=tensorflow, or leave it unset."
     )
 
+from seqzoo.models.checkpoint import Checkpoint
 from seqzoo.models.decoder import Decoder, PeekyDecoder
 from seqzoo.models.encoder import Encoder
 from seqzoo.models.evaluation import evaluate
@@ -23,6 +24,7 @@ __all__ = [
     "PRESETS",
     "BitsPerToken",
     "Chain",
+    "Checkpoint",
     "Decoder",
     "Encoder",
     "ExactMatch",

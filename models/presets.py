@@ -7,6 +7,7 @@ import keras
 
 from seqzoo.models import seq2seq
 from seqzoo.models.losses import ExactMatch, SequenceCrossentropy
+from seqzoo.models.optimizers import Adam
 from seqzoo.models.recurrent import execution
 from seqzoo.models.text_presets import TEXT_PRESETS
 from seqzoo.pipelines import PairPreprocessor, Vocabulary, hold_out, load_addition, read_pairs, with_commuted_sums
@@ -131,11 +132,11 @@ class Preset:
         sums = PairPreprocessor(Vocabulary("0123456789+"), 2 * self.digits + 1, self.digits + 1)
         return self.build(sums).count_params()
 
-    def batches(self, preprocessor, pairs, seed=0, validation=None):
+    def batches(self, preprocessor, pairs, seed=0, validation=None, epoch=None):
         """Training batches of this recipe, `tf.data.Dataset`; sums that stand in `validation` are not added."""
         if self.commute:
             pairs = with_commuted_sums(pairs, except_for=validation)
-        return preprocessor.batches(pairs, self.batch_size, shuffle_seed=seed, drop_remainder=True)
+        return preprocessor.batches(pairs, self.batch_size, shuffle_seed=seed, drop_remainder=True, epoch=epoch)
 
     def validation_batches(self, preprocessor, pairs):
         """Batches for the figures after each epoch."""
@@ -157,7 +158,7 @@ class Preset:
                 warmup_steps=steps_per_epoch,
             )
         model.compile(
-            optimizer=keras.optimizers.Adam(learning_rate, global_clipnorm=5.0),
+            optimizer=Adam(learning_rate, global_clipnorm=5.0),
             loss=SequenceCrossentropy(),
             metrics=[ExactMatch()],
             **execution(steps_per_epoch),

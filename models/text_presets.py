@@ -7,6 +7,7 @@ import keras
 
 from seqzoo.models.language_model import LanguageModel
 from seqzoo.models.losses import BitsPerToken, Perplexity
+from seqzoo.models.optimizers import AdamW
 from seqzoo.models.recurrent import execution
 from seqzoo.pipelines import (
     TextPreprocessor,
@@ -149,9 +150,9 @@ class TextPreset:
         """The parameters of its model, int; `None` where they depend on a text that is not at hand."""
         return self.build(self.preprocessor(None)).count_params() if self.ascii else None
 
-    def batches(self, preprocessor, text, seed=0, validation=None):
+    def batches(self, preprocessor, text, seed=0, validation=None, epoch=None):
         """Training batches of this recipe, `tf.data.Dataset`."""
-        return preprocessor.windows(text, self.batch_size, self.window, seed, self.steps_per_epoch)
+        return preprocessor.windows(text, self.batch_size, self.window, seed, self.steps_per_epoch, epoch)
 
     def validation_batches(self, preprocessor, text):
         """Batches for the figures after each epoch: windows that are read without what stands before them."""
@@ -173,9 +174,7 @@ class TextPreset:
             warmup_steps=warmup,
         )
         model.compile(
-            optimizer=keras.optimizers.AdamW(
-                learning_rate, weight_decay=self.weight_decay, beta_2=0.99, global_clipnorm=1.0
-            ),
+            optimizer=AdamW(learning_rate, weight_decay=self.weight_decay, beta_2=0.99, global_clipnorm=1.0),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=[BitsPerToken(), Perplexity()],
             **execution(steps_per_epoch),

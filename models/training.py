@@ -1,8 +1,10 @@
 """A whole training run: data, model, fit, figures, and a folder with the results."""
 
+import contextlib
 import csv
 import ctypes
 import dataclasses
+import json
 import os
 import statistics
 import time
@@ -10,16 +12,47 @@ import time
 import keras
 import matplotlib.figure
 import numpy as np
+import tensorflow as tf
 
-from seqzoo.files import new_folder, replacing, write_json
+from seqzoo.files import replacing, write_json
+from seqzoo.models.checkpoint import Checkpoint
+from seqzoo.models.distribution import Workers, mirrored
 from seqzoo.models.evaluation import evaluate
+from seqzoo.models.loading import load
+from seqzoo.plans import data_plan, planned_folder
+
+_PLAN = "run.json"
+_CHECKPOINT = "checkpoint.npz"
 
 # Figures that a preset has reached before say nothing about the run.
 _REACHED = ("exact_match", "nats_per_token", "cpu_minutes")
 
 
-def fit(preset, training, validation, preprocessor, seed=0, verbose="auto", callbacks=()):
+def fit(
+    preset,
+    training,
+    validation,
+    preprocessor,
+    seed=0,
+    verbose="auto",
+    callbacks=(),
+    checkpoint=None,
+    strategy=None,
+    workers=None,
+):
     """Builds the preset's model, compiles it with its recipe and trains it.
+
+    Args:
+        preset: `Preset` or `TextPreset`.
+        training: see the preset's `training_data`.
+        validation: likewise.
+        preprocessor: likewise.
+        seed: int.
+        verbose: see `keras.Model.fit`.
+        callbacks: likewise.
+        checkpoint: `Checkpoint` to go on from and to write, or `None`.
+        strategy: `tf.distribute.MirroredStrategy`, or `None` for one device.
+        workers: `Workers` of several machines, or `None`; in place of a strategy.
 
     Returns:
         `(model, history)`: the trained model, and Keras' `History`, whose `cpu` is a `CpuTimes`.
@@ -27,68 +60,145 @@ def fit(preset, training, validation, preprocessor, seed=0, verbose="auto", call
     Raises:
         ValueError: for data that do not fit the preprocessor, fewer than one batch, or a loss that is not a number.
     """
+    strategy = workers.strategy if workers else strategy
+    replicas = strategy.num_replicas_in_sync if strategy else 1
+    if preset.batch_size % replicas:
+        raise ValueError(f"The batch size must be a multiple of the {replicas} devices. Received: {preset.batch_size=}")
     keras.utils.set_random_seed(seed)
     keep_freed_memory()
-    batches = preset.batches(preprocessor, training, seed, validation)
-    model = preset.build(preprocessor)
-    preset.compile(model, steps_per_epoch=number_of_batches(batches))
+    batches = preset.batches(preprocessor, training, seed, validation, checkpoint and checkpoint.epoch)
+    validation_batches = preset.validation_batches(preprocessor, validation)
+    steps_per_epoch = number_of_batches(batches)
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        model = preset.build(preprocessor)
+        preset.compile(model, steps_per_epoch)
     cpu = CpuTimes()
-    history = model.fit(
-        batches,
-        validation_data=preset.validation_batches(preprocessor, validation),
-        epochs=preset.epochs,
-        shuffle=False,  # The batches are shuffled already.
-        verbose=verbose,
-        callbacks=[cpu, keras.callbacks.TerminateOnNaN(), *callbacks],
-    )
-    check_finite(history.history["loss"], preset)
+    options = {
+        "epochs": preset.epochs,
+        "initial_epoch": checkpoint.initial_epoch if checkpoint else 0,
+        "verbose": verbose,
+        "callbacks": [cpu, keras.callbacks.TerminateOnNaN(), *([checkpoint] if checkpoint else []), *callbacks],
+    }
+    if workers:
+        history = workers.fit(model, batches, validation_batches, **options)
+    else:
+        # The batches are shuffled already.
+        validation_batches = evenly(validation_batches, replicas)
+        history = model.fit(batches, validation_data=validation_batches, shuffle=False, **options)
+    check_finite(history.history.get("loss", []), preset)
     history.cpu = cpu
     return model, history
 
 
-def train(preset, output, data=None, validation_data=None, seed=0, verbose="auto"):
+def train(
+    preset,
+    output,
+    data=None,
+    validation_data=None,
+    seed=0,
+    verbose="auto",
+    resume=False,
+    devices=1,
+    distributed=False,
+):
     """Trains a preset and writes the results to a folder.
+
+    A training that died, or was interrupted, goes on from its last whole epoch with `resume`, and ends with the same
+    weights and `history.csv` as one left alone.
 
     Args:
         preset: `Preset` or `TextPreset`.
-        output: folder, new or empty. Gets `model.keras`, `history.csv` (a line an epoch), `history.png` and
-            `metrics.json`; each is written whole or not at all.
+        output: folder, new or empty, or with `resume` that of the run. Gets `model.keras`, `history.csv` (a line an
+            epoch), `history.png` and `metrics.json`; each is written whole or not at all. `run.json` says what was to
+            be trained; while it is, `checkpoint.npz` holds its last epoch.
         data: see the preset's `training_data`.
         validation_data: see the preset's `training_data`.
         seed: int. The same seed gives the same weights on the same kind of machine.
         verbose: see `keras.Model.fit`.
+        resume: bool, whether to go on with the run in the folder.
+        devices: int, how many GPUs to divide each batch over, or, where there is none, parts of the CPU.
+        distributed: bool, whether this is one of several processes that train one model, as `TF_CONFIG` says. They
+            share the folder, to which only the chief writes.
 
     Returns:
-        `(model, metrics)`: the trained model, and the content of `metrics.json`.
+        `(model, metrics)`: the trained model, and the content of `metrics.json`, which is `None` for workers other than
+        the chief.
 
     Raises:
-        ValueError: for wrong data, or a folder that holds anything.
-        OSError: for a folder that cannot be written.
+        ValueError: for wrong data, a folder that holds anything else, or devices that there are not.
+        OSError: for a folder that cannot be written; `ConnectionError` where another worker has gone.
+        KeyboardInterrupt: after Ctrl-C, saying what is kept.
     """
     started = time.monotonic()
+    if tf.distribute.has_strategy():
+        raise ValueError(
+            f"train makes its own strategy: leave the scope of {type(tf.distribute.get_strategy()).__name__}, "
+            "and give devices=N or distributed=True"
+        )
+    if distributed and devices != 1:
+        raise ValueError(f"With distributed=True each worker has one device. Received: devices={devices}")
+    workers = Workers() if distributed else None
+    strategy = mirrored(devices)
     training, validation, preprocessor = preset.training_data(data, validation_data, seed)
-    data_facts = preset.data_facts(data)
-    with new_folder(output) as output:
-        model, history = fit(preset, training, validation, preprocessor, seed, verbose)
+    plan = {
+        "kind": type(preset).__name__,
+        "preset": recipe_fields(preset),
+        "seed": seed,
+        **data_plan(preset, data, validation_data),
+    }
+    is_chief = workers is None or workers.is_chief
+    with planned_folder(output, _PLAN, plan, resume, shared=distributed) as output:
+        results = output / "metrics.json"
+        if results.exists():  # Resumed once too often, or killed at the very end.
+            (output / _CHECKPOINT).unlink(missing_ok=True)
+            return load(output / "model.keras"), json.loads(results.read_text("utf-8"))
+        checkpoint = Checkpoint(output / _CHECKPOINT, read_only=not is_chief)
+        try:
+            model, history = fit(
+                preset, training, validation, preprocessor, seed, verbose, (), checkpoint, strategy, workers
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_what_is_kept(checkpoint, preset)) from None
+    if not is_chief:
+        workers.wait()
+        return model, None
     with replacing(output / "model.keras") as path:
         model.save(path)
+    last = checkpoint.history[-1]
     metrics = {
         **evaluate(model, validation),
-        "loss": history.history["loss"][-1],
-        "val_loss": history.history["val_loss"][-1],
+        "loss": last["loss"],
+        "val_loss": last["val_loss"],
         "parameters": model.count_params(),
         "epochs": preset.epochs,
         "seed": seed,
         "data": str(data) if data else preset.data_name,
-        **data_facts,
+        **preset.data_facts(data),
         "preset": recipe_fields(preset),
-        "wall_seconds": time.monotonic() - started,
-        "cpu_seconds": history.cpu.seconds(),
+        "wall_seconds": time.monotonic() - started + checkpoint.earlier_seconds["wall"],
+        "cpu_seconds": history.cpu.seconds(checkpoint.earlier_seconds["cpu"]),
     }
-    write_table(output / "history.csv", [{"epoch": i, **logs} for i, logs in enumerate(_rows(history.history), 1)])
-    draw_curves(output / "history.png", {preset.name: history.history[preset.metric]}, preset.metric_label)
-    write_json(output / "metrics.json", metrics)
+    write_table(output / "history.csv", [{"epoch": i, **logs} for i, logs in enumerate(checkpoint.history, 1)])
+    curve = [logs[preset.metric] for logs in checkpoint.history]
+    draw_curves(output / "history.png", {preset.name: curve}, preset.metric_label)
+    write_json(results, metrics)
+    checkpoint.path.unlink()
+    if workers:
+        workers.wait()
     return model, metrics
+
+
+def _what_is_kept(checkpoint, preset):
+    epochs = len(checkpoint.history)
+    if not epochs:
+        return "no epoch was complete, nothing is kept"
+    return f"{epochs} of {preset.epochs} epochs are kept in {checkpoint.path.parent}; go on with --resume"
+
+
+def evenly(batches, devices):
+    """Batches whose first one can be divided over the devices, of which Keras 3.15 makes a mean."""
+    rows = len(tf.nest.flatten(next(iter(batches)))[0])
+    return batches if rows % devices == 0 else batches.rebatch(max(rows - rows % devices, devices))
 
 
 def check_finite(losses, preset):
@@ -161,18 +271,19 @@ class CpuTimes(keras.callbacks.Callback):
         """Takes the time until the last batch; validation comes after it."""
         self.epochs[-1] = time.process_time() - self.epoch_start
 
-    def seconds(self):
+    def seconds(self, earlier=0.0):
         """CPU seconds: `start` (imports and data), `compile`, `epoch` (the median without the first), `total`.
 
-        With a single epoch compiling cannot be told apart: `compile` is `None`, and `epoch` includes it.
+        With a single epoch compiling cannot be told apart: `compile` is `None`, and `epoch` includes it; without any,
+        both are `None`. `total` has the `earlier` seconds of processes that this one goes on from.
         """
         later = self.epochs[1:]
-        epoch = statistics.median(later or self.epochs)
+        epoch = statistics.median(later or self.epochs) if self.epochs else None
         return {
             "start": self.start,
             "compile": self.epochs[0] - epoch if later else None,
             "epoch": epoch,
-            "total": time.process_time(),
+            "total": time.process_time() + earlier,
         }
 
 
@@ -193,7 +304,3 @@ def number_of_batches(batches):
     """Number of batches an epoch; counts those of a streamed data set."""
     cardinality = int(batches.cardinality())
     return cardinality if cardinality >= 0 else int(batches.reduce(np.int64(0), lambda count, _: count + 1))
-
-
-def _rows(history):
-    return [dict(zip(history, values, strict=True)) for values in zip(*history.values(), strict=True)]

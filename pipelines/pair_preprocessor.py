@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from seqzoo.pipelines.epochs import epoch_numbers
 from seqzoo.pipelines.pairs import as_pairs, decoded
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
 
@@ -145,7 +146,7 @@ class PairPreprocessor:
         """
         return with_teacher_forcing(*_checked(*self._encode_pairs(sources, targets)))
 
-    def batches(self, pairs, batch_size, shuffle_seed=None, drop_remainder=False, shuffle_buffer=2**20):
+    def batches(self, pairs, batch_size, shuffle_seed=None, drop_remainder=False, shuffle_buffer=2**20, epoch=None):
         """Batches for `fit` and `evaluate`.
 
         Up to `shuffle_buffer` pairs are encoded once, at the call, and kept in memory (so that a wrong row is reported
@@ -158,6 +159,8 @@ class PairPreprocessor:
                 sequence of orders for the same seed.
             drop_remainder: bool. Whether to drop a last batch that is not full. XLA compiles again for its shape.
             shuffle_buffer: int. Number of pairs, rounded up to whole batches.
+            epoch: integer `tf.Variable`, the number of the epoch, which a training that is resumed sets (see
+                `seqzoo.models.Checkpoint`); `None` to count the iterations from 0.
 
         Returns:
             `tf.data.Dataset` of `({"source", "target"}, answer)`; see `__call__`.
@@ -186,7 +189,7 @@ class PairPreprocessor:
         if in_memory:
             windows = tf.data.Dataset.from_tensors(head[0])
 
-        dataset = _epochs(windows, batch_size, shuffle_seed, drop_remainder)
+        dataset = _epochs(windows, batch_size, shuffle_seed, drop_remainder, epoch)
         if in_memory:
             count = rows // batch_size if drop_remainder else -(-rows // batch_size)
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
@@ -274,12 +277,11 @@ def _checked(source_ids, answer_ids, errors, first_row=1):
         return tf.identity(source_ids), tf.identity(answer_ids)
 
 
-def _epochs(windows, batch_size, shuffle_seed, drop_remainder):
+def _epochs(windows, batch_size, shuffle_seed, drop_remainder, epoch):
     """Batches of windows of rows, in another order each time the result is iterated.
 
-    The orders follow from `shuffle_seed` and the number of the iteration alone, not from TensorFlow's global seed.
+    The orders follow from `shuffle_seed` and the number of the epoch alone, not from TensorFlow's global seed.
     """
-    iteration = tf.Variable(-1, dtype=tf.int64, trainable=False)
 
     def window_batches(epoch, number, window):
         sources, answers = _checked(*window)
@@ -296,8 +298,7 @@ def _epochs(windows, batch_size, shuffle_seed, drop_remainder):
 
         return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
 
-    epoch = tf.data.Dataset.from_tensors(0).map(lambda _: iteration.assign_add(1))
-    return epoch.flat_map(
+    return epoch_numbers(epoch).flat_map(
         lambda epoch: windows.enumerate().flat_map(lambda number, window: window_batches(epoch, number, window))
     )
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from seqzoo.pipelines.epochs import epoch_numbers
 from seqzoo.pipelines.text import as_text
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
 
@@ -159,7 +160,7 @@ class TextPreprocessor:
             border = int(ends[-1]) + 1 if len(ends) else 0
         return ids[:border], ids[border:]
 
-    def windows(self, text, batch_size, length, seed=0, steps=None):
+    def windows(self, text, batch_size, length, seed=0, steps=None, epoch=None):
         """Training batches: windows of the text from random places.
 
         What a window's first token follows is read too. The start token stands for it where it is a line break, or,
@@ -171,6 +172,7 @@ class TextPreprocessor:
             length: int, tokens in a window.
             seed: int. The places differ from epoch to epoch, and are the same sequence for the same seed.
             steps: int, batches an epoch; `None` for as many as hold the text once.
+            epoch: see `PairPreprocessor.batches`.
 
         Returns:
             `tf.data.Dataset` of `(tokens, next_tokens)`, int32 `[batch_size, length]`.
@@ -184,7 +186,6 @@ class TextPreprocessor:
         if steps < 1:
             raise ValueError(f"steps must be at least 1. Received: steps={steps}")
         ids = tf.constant(ids)
-        iteration = tf.Variable(-1, dtype=tf.int64, trainable=False)
 
         def batch(epoch, step):
             places = tf.random.stateless_uniform(
@@ -195,9 +196,7 @@ class TextPreprocessor:
             )
             return self._window(ids, places, length)
 
-        # Encoded once and kept; an epoch is known by how often the data set was iterated.
-        epoch = tf.data.Dataset.from_tensors(0).map(lambda _: iteration.assign_add(1))
-        dataset = epoch.flat_map(
+        dataset = epoch_numbers(epoch).flat_map(
             lambda epoch: tf.data.Dataset.range(steps).map(
                 lambda step: batch(epoch, step), num_parallel_calls=tf.data.AUTOTUNE
             )

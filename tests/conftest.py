@@ -1,7 +1,9 @@
 """What several test files share: a small task, and a model that has learnt it."""
 
+import importlib.util
 import itertools
 import os
+import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -48,6 +50,17 @@ def without_xla(monkeypatch):
     """Presets train without XLA, whose compiling would be most of the time of a few steps."""
     for module in ("presets", "text_presets"):
         monkeypatch.setattr(f"seqzoo.models.{module}.execution", lambda steps_per_epoch: {"jit_compile": False})
+
+
+@pytest.fixture(scope="session")
+def small():
+    """The module `small_training.py`, which processes that tests start also use."""
+    spec = importlib.util.spec_from_file_location(
+        "small_training", pathlib.Path(__file__).with_name("small_training.py")
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

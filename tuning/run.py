@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
 import importlib.util
 import json
 import os
@@ -11,12 +10,11 @@ import sys
 
 import keras
 
-from seqzoo.files import new_folder, write_json
 from seqzoo.models import Preset, TextPreset
 from seqzoo.models import preset as preset_named
 from seqzoo.models.training import recipe_fields
 from seqzoo.pipelines import hold_out
-from seqzoo.pipelines.pairs import matching_files
+from seqzoo.plans import data_plan, planned_folder
 from seqzoo.tuning.hypermodels import LanguageHyperModel, Seq2SeqHyperModel
 from seqzoo.tuning.results import write_results
 from seqzoo.tuning.tuners import TUNERS
@@ -25,7 +23,6 @@ from seqzoo.tuning.workers import is_member, is_worker, supervise
 _DEFAULT_TRIALS = {"random": 10, "bayesian": 10}
 _KINDS = {"Preset": Preset, "TextPreset": TextPreset}
 _PLAN = "search.json"
-_WHERE = ("data", "validation_data")  # Files may move; what is in them may not change.
 
 
 def search(
@@ -92,13 +89,10 @@ def search(
         "max_trials": max_trials or _DEFAULT_TRIALS.get(tuner),
         "space": space,
         "seed": seed,
-        "data": _absolute(data),
-        "validation_data": _absolute(validation_data),
+        **data_plan(preset, data, validation_data),
     }
     hypermodel = _hypermodel(plan)
-    files = [_sha256(plan[name]) for name in _WHERE if plan[name]]
-    plan["data_sha256"] = files or list(preset.data_facts().values())
-    with _opened(pathlib.Path(output), plan, resume, member) as folder:
+    with planned_folder(output, _PLAN, plan, resume, shared=member) as folder:
         if workers > 1:
             supervise(folder, workers, report=verbose != 0)
         found = _tuner(plan, hypermodel, folder, report=verbose != 0)
@@ -168,38 +162,3 @@ def _silence():
 def _callbacks(tuner):
     # KerasTuner gives it a folder a trial, and adds the hyperparameters.
     return [keras.callbacks.TensorBoard(tuner.tensorboard_folder, write_graph=False)]
-
-
-@contextlib.contextmanager
-def _opened(folder, plan, resume, member):
-    """The folder of a search: made for a new one, or checked to hold the same plan."""
-    file = folder / _PLAN
-    if resume and not file.exists():
-        raise ValueError(f"{folder} holds no search to resume: leave out --resume, or name the search's folder")
-    # The chief and the workers of several machines come in any order, and together.
-    with contextlib.nullcontext() if resume or member else new_folder(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if file.exists():
-            there = json.loads(file.read_text("utf-8"))
-            different = [name for name in plan if there.get(name) != plan[name] and name not in _WHERE]
-            if different:
-                raise ValueError(
-                    f"{folder} holds another search, with a different {' and '.join(different)} (see its {_PLAN}): "
-                    "choose another folder, or resume with the same arguments"
-                )
-        elif strangers := [path.name for path in folder.iterdir() if not path.name.startswith(f".{file.stem}-")]:
-            raise ValueError(f"{folder} already holds another run ({strangers[0]}); choose a new or empty folder")
-        write_json(file, plan)
-        yield folder
-
-
-def _absolute(path):
-    return None if path is None else os.path.abspath(path)
-
-
-def _sha256(path):
-    digest = hashlib.sha256()
-    for name in matching_files(path):
-        with open(name, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

@@ -33,8 +33,8 @@ def main(arguments=None):
             raise
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print("interrupted", *interrupt.args, sep=": ", file=sys.stderr)
         return 130
     return 0
 
@@ -98,7 +98,19 @@ def _train(options):
             raise ValueError(f"The preset {recipe.name} has no --{field.replace('_', '-')}: leave it out")
     recipe = dataclasses.replace(recipe, **given)
     with _progress_on_stderr() as verbose:
-        _, metrics = train(recipe, options.output, options.data, options.validation_data, options.seed, verbose)
+        _, metrics = train(
+            recipe,
+            options.output,
+            options.data,
+            options.validation_data,
+            options.seed,
+            verbose,
+            options.resume,
+            options.devices,
+            options.distributed,
+        )
+    if metrics is None:  # The chief has them.
+        return
     if options.json:
         print(json.dumps(metrics, ensure_ascii=False))
     else:
@@ -364,6 +376,15 @@ def _parser():
     train.add_argument("--lines", action=argparse.BooleanOptionalAction, help="each line is a text that ends")
     train.add_argument("--learning-rate", type=_positive_float, metavar="X")
     train.add_argument("--config", metavar="FILE", help="what a search found: its best.json, for the same preset")
+    train.add_argument(
+        "--resume", action="store_true", help="go on with the run in --output; all other arguments as they were"
+    )
+    train.add_argument(
+        "--devices", type=_positive, default=1, metavar="N", help="divide each batch over N GPUs, or parts of the CPU"
+    )
+    train.add_argument(
+        "--distributed", action="store_true", help="train one model with other machines, as TF_CONFIG says (README)"
+    )
     train.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
 
     tune = command("tune", _tune, "search a preset's hidden sizes and recipe with KerasTuner")

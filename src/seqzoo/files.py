@@ -20,6 +20,7 @@ def replacing(path):
     try:
         yield temporary
         os.chmod(temporary, 0o666 & ~_umask())
+        _sync(temporary)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -90,6 +91,15 @@ def _made(path):
             with contextlib.suppress(OSError):
                 path.rmdir()
         raise
+
+
+def _sync(path):
+    # A name must not reach the disk before what it stands for.
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _umask():

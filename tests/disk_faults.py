@@ -1,0 +1,120 @@
+"""Trains and exports on a small disk: `unshare --map-root-user --mount python disk_faults.py FOLDER`.
+
+Mounts a disk of its own at FOLDER, which is gone when the process ends; fails by `AssertionError`.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import small_training as small
+import tensorflow as tf
+
+from seqzoo import export, models
+from seqzoo.models.training import train
+
+DISK = pathlib.Path(sys.argv[1])
+_PAGE = 4096
+# What the command line prints as one line.
+_MENDABLE = (ValueError, OSError, tf.errors.ResourceExhaustedError)
+
+
+def mount(options):
+    """Mounts the disk, or changes it."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", DISK], check=True)
+
+
+def files(folder):
+    """The content of all files in a folder, by name."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def fails(run, *arguments, **options):
+    """Runs what must fail; gives the one line of its error."""
+    try:
+        run(*arguments, **options)
+    except _MENDABLE as error:
+        (line,) = str(error).splitlines()
+        return line
+    raise AssertionError("There was no error")
+
+
+def trainings_on_a_full_disk(data, whole):
+    """A disk that is full after so many kilobytes: an error; and resumed with room, the same as the whole."""
+    reached = {}
+    for kilobytes in (4, 28, 52, 76):
+        folder = DISK / "run"
+        mount(f"remount,size={kilobytes}k")
+        try:
+            train(small.text_preset(), folder, data, verbose=0)
+            raise AssertionError("The disk was large enough")
+        except OSError as error:
+            if "No space left on device" not in str(error):
+                raise
+        left = files(folder) if folder.exists() else {}
+        assert not any(name.startswith(".") for name in left), left.keys()
+        reached[kilobytes] = sorted(left)
+        assert left.get("history.csv", whole["history.csv"]) == whole["history.csv"]
+        mount("remount,size=4m")
+        model, _ = train(small.text_preset(), folder, data, verbose=0, resume="run.json" in left)
+        assert (folder / "history.csv").read_bytes() == whole["history.csv"]
+        assert small.weights(model) == whole["weights"], kilobytes
+        shutil.rmtree(folder)
+    return list(reached.values())
+
+
+def read_only_disk(data, whole):
+    """A disk that becomes read-only in the middle: an error, the checkpoint of before intact."""
+    folder = DISK / "run"
+    write = models.Checkpoint.on_epoch_end
+
+    def on_epoch_end(checkpoint, epoch, logs=None):
+        if epoch == 2:
+            mount("remount,ro")
+        write(checkpoint, epoch, logs)
+
+    models.Checkpoint.on_epoch_end = on_epoch_end
+    message = fails(train, small.text_preset(), folder, data, verbose=0)
+    models.Checkpoint.on_epoch_end = write
+    assert "Read-only file system" in message, message
+    assert sorted(files(folder)) == ["checkpoint.npz", "run.json"]
+    assert "Read-only file system" in fails(train, small.text_preset(), DISK / "other", data, verbose=0)
+    mount("remount,rw")
+    model, _ = train(small.text_preset(), folder, data, verbose=0, resume=True)
+    assert small.weights(model) == whole["weights"]
+    shutil.rmtree(folder)
+
+
+def exports_on_a_full_disk(model):
+    """The version and the file that were there stay as they were, and nothing is beside them."""
+    mount("remount,size=64m")
+    export.saved_model(model, DISK / "served")
+    export.litert(model, DISK / "model.tflite")
+    before = files(DISK)
+    used = shutil.disk_usage(DISK).used
+    for write, path, pages in ((export.saved_model, DISK / "served", 8), (export.litert, DISK / "model.tflite", 2)):
+        mount(f"remount,size={used + pages * _PAGE}")
+        message = fails(write, model, path)
+        assert "No space left" in message, message
+        assert files(DISK) == before, files(DISK).keys() ^ before.keys()
+
+
+def main():
+    """Everything; prints how far the trainings came on disks of different sizes."""
+    mount("size=4m")
+    small.without_compiling()
+    text, _ = small.write_data(pathlib.Path("."))
+    model, _ = train(small.text_preset(), "whole", text, verbose=0)
+    whole = {**files(pathlib.Path("whole")), "weights": small.weights(model)}
+    print(json.dumps(trainings_on_a_full_disk(text, whole)))
+    read_only_disk(text, whole)
+    exports_on_a_full_disk(model)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""A training that takes a second, for the tests of what happens when it dies."""
+
+import dataclasses
+import itertools
+import math
+
+from seqzoo.models import preset, presets, text_presets
+
+TEXT = "the cat sat on the mat. a dog ran to the cat. " * 20
+
+
+def without_compiling():
+    """Trains without XLA and graphs, whose compiling would be most of the time of a few steps."""
+    presets.execution = text_presets.execution = lambda steps: {"run_eagerly": True, "jit_compile": False}
+
+
+def text_preset(**options):
+    """A language model with dropout and three epochs of two batches."""
+    small = {"hidden_dim": 4, "embedding_dim": 4, "num_layers": 1, "dropout": 0.3, "cell": "gru", "batch_size": 4}
+    return dataclasses.replace(
+        preset("char_lstm"), **{**small, "window": 4, "steps_per_epoch": 2, "epochs": 3, **options}
+    )
+
+
+def pairs_preset(**options):
+    """A peeky model with dropout and four epochs."""
+    small = {"hidden_dim": 4, "embedding_dim": 4, "dropout": 0.3, "cell": "gru", "batch_size": 40}
+    return dataclasses.replace(preset("pairs_peeky_reverse"), **{**small, "epochs": 4, **options})
+
+
+def write_data(folder):
+    """The files `text.txt` and `pairs.tsv`; gives their names."""
+    text, pairs = folder / "text.txt", folder / "pairs.tsv"
+    text.write_text(TEXT)
+    sources = ("".join(letters) for length in (1, 2, 3) for letters in itertools.product("abcd", repeat=length))
+    pairs.write_text("".join(f"{source}\t{source[::-1].upper()}\n" for source in sources))
+    return text, pairs
+
+
+def weights(model):
+    """A model's weights as bytes."""
+    return [weight.tobytes() for weight in model.get_weights()]
+
+
+def largest_difference(model, other):
+    """Between any two weights of two models."""
+    return max(
+        float(abs(a - b).max()) if a.size else math.nan
+        for a, b in zip(model.get_weights(), other.get_weights(), strict=True)
+    )
