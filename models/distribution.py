@@ -1,11 +1,18 @@
 """Training over several devices or machines: the strategies, and the loop that Keras' `fit` lacks for machines."""
 
+import contextlib
 import json
+import math
 import os
 
 import keras
 import tensorflow as tf
 
+# What TensorFlow raises where another process does not answer any more.
+_GONE = tuple(
+    getattr(tf.errors, f"{name}Error")
+    for name in ("Unavailable", "Aborted", "Cancelled", "DeadlineExceeded", "Internal")
+)
 _CONFIG = "TF_CONFIG"
 _EXAMPLE = '{"cluster": {"worker": ["10.0.0.1:8000", "10.0.0.2:8000"]}, "task": {"type": "worker", "index": 0}}'
 
@@ -62,7 +69,10 @@ class Workers:
     def __init__(self):
         tasks, own = _read_config()
         self.number, self.index = len(tasks), tasks.index(own)
-        self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        try:
+            self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        except (RuntimeError, tf.errors.OpError) as error:  # TensorFlow is in use already; the port is; …
+            raise ValueError(f"This worker cannot start: {str(error).splitlines()[0]}") from error
         if self.strategy.num_replicas_in_sync != self.number:
             raise ValueError(
                 "A worker has one device: start one worker for each GPU, and give each its own by CUDA_VISIBLE_DEVICES"
@@ -92,10 +102,10 @@ class Workers:
             ConnectionError: where another worker has gone.
         """
         run = self.strategy.run
-        # The square of a sum is that many times the sum of the squares only where all numbers are the same.
-        if self._sum(initial_epoch) ** 2 != self.number * self._sum(initial_epoch**2):
+        begins = self._sum(initial_epoch if self.is_chief else 0)
+        if self._sum(int(begins != initial_epoch)):
             raise ValueError(
-                f"This worker would begin at epoch {initial_epoch}, others elsewhere: "
+                f"This worker would begin at epoch {initial_epoch}, the chief at {begins}, or another one elsewhere: "
                 "--output must be one folder that all of them share"
             )
         train = tf.function(lambda batch: run(model.train_step, args=(batch,)), reduce_retracing=True)
@@ -111,7 +121,8 @@ class Workers:
             steps=cardinality if (cardinality := int(batches.cardinality())) >= 0 else None,
         )
         model.stop_training = False
-        try:
+        epochs = min(epochs, keras.config.max_epochs() or epochs)
+        with _others():
             callbacks.on_train_begin()
             for epoch in range(initial_epoch, epochs):
                 callbacks.on_epoch_begin(epoch)
@@ -119,17 +130,17 @@ class Workers:
                 validation = _figures(model, test, validation_data)
                 logs |= {f"val_{name}": value for name, value in validation.items()}
                 callbacks.on_epoch_end(epoch, logs)
-                if model.stop_training:
+                if model.stop_training or not math.isfinite(logs["loss"]):
                     break
             callbacks.on_train_end()
-        except tf.errors.OpError as error:
-            raise ConnectionError(
-                f"Another worker has gone, or failed: start all of them again with --resume ({type(error).__name__})"
-            ) from error
         return model.history
 
     def wait(self):
-        """Returns when all workers have come here."""
+        """Returns when all workers have come here.
+
+        Raises:
+            ConnectionError: where one has gone.
+        """
         self._sum(0)
 
     def _sum(self, number):
@@ -140,13 +151,25 @@ class Workers:
             numbers = self.strategy.run(lambda: tf.constant(number, tf.int64))
             return self.strategy.reduce(tf.distribute.ReduceOp.SUM, numbers, axis=None)
 
-        return int(total())
+        with _others():
+            return int(total())
 
     def _share(self, *batch):
         """This worker's rows of a batch."""
         rows = tf.shape(tf.nest.flatten(batch)[0])[0]
         start, end = self.index * rows // self.number, (self.index + 1) * rows // self.number
         return tf.nest.map_structure(lambda part: part[start:end], batch)
+
+
+@contextlib.contextmanager
+def _others():
+    """Says of errors that come from other workers that they do."""
+    try:
+        yield
+    except _GONE as error:
+        raise ConnectionError(
+            f"Another worker has gone, or failed: start all of them again with --resume ({type(error).__name__})"
+        ) from error
 
 
 def _figures(model, step, batches, callbacks=None):
@@ -169,15 +192,22 @@ def _read_config():
     try:
         config = json.loads(text)
         cluster, own = config["cluster"], (config["task"]["type"], int(config["task"]["index"]))
-        tasks = [(job, i) for job in ("chief", "worker") for i in range(len(cluster.get(job, [])))]
+        tasks = [(job, i) for job in ("chief", "worker") for i, _ in enumerate(_addresses(cluster, job))]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{_CONFIG} must be like {_EXAMPLE} ({type(error).__name__}: {error}). Received: {text}"
         ) from None
     others = set(cluster) - {"chief", "worker"}
-    if others or own not in tasks:
+    if others or own not in tasks or ("chief", 1) in tasks:
         raise ValueError(
             f"{_CONFIG} may name workers and at most one chief, this process among them; there is no other strategy "
             f"here, such as one with parameter servers. Received: {text}"
         )
     return tasks, own
+
+
+def _addresses(cluster, job):
+    addresses = cluster.get(job, [])
+    if not isinstance(addresses, list):
+        raise TypeError(f"the addresses of {job!r} must be a list")
+    return addresses

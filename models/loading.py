@@ -1,24 +1,15 @@
 """Reading a saved model from a file that may be anything."""
 
-import io
 import json
 import pathlib
-import zipfile
 
-import h5py
 import keras
 
 from seqzoo.models.language_model import LanguageModel
+from seqzoo.models.model_file import check_objects, check_sizes, check_weights, parts_of, registered, shown
 from seqzoo.models.presets import PRESETS
 from seqzoo.models.seq2seq import Seq2Seq
 from seqzoo.pipelines import PairPreprocessor, TextPreprocessor, Vocabulary
-
-_MEMBERS = ["config.json", "metadata.json", "model.weights.h5"]
-# What a model may be compiled with. Other classes of Keras read files, run code or take any memory they are told.
-_TRAINING_MODULES = ["builtins"] + [f"keras.{part}" for part in ("losses", "metrics", "optimizers")]
-_TRAINING_MODULES += ["keras.optimizers.schedules", "keras.dtype_policies"]
-# Above any model that one would train, and still built within seconds.
-_LIMITS = {"layers": 32, "length": 2**15, "unrolled steps": 2**12, "classes or thresholds of a metric": 10_000}
 
 
 def load(path):
@@ -44,118 +35,29 @@ def load(path):
         raise ValueError(f"{path} is not a file named .keras; a model is one .keras file")
     problem = "is not a whole .keras model file"
     try:  # The file may hold anything, and each reader raises whatever its content leads to.
-        parts = _parts(path)
+        parts = parts_of(path)
         problem = "cannot be loaded as a model"
         config = json.loads(parts["config.json"])
         if not _is_model(config):
-            problem = f"holds a {_shown(config['class_name'])}, not a model of seqzoo"
+            problem = f"holds a {shown(config['class_name'])}, not a model of seqzoo"
             raise ValueError
-        _check_objects(config)
-        _check_sizes(config["config"], len(parts["model.weights.h5"]))
-        _check_weights(parts.pop("model.weights.h5"))
+        check_objects(config)
+        check_sizes(config["config"], len(parts["model.weights.h5"]))
+        check_weights(parts.pop("model.weights.h5"))
         model = keras.saving.load_model(path, safe_mode=True)
         _check_preprocessor(model)
     except Exception as error:
-        reason = f": {_shown(error)}" if str(error) else ""
+        reason = f": {shown(error)}" if str(error) else ""
         raise ValueError(f"{path} {problem}{reason}") from error
     return model
 
 
-def _parts(path):
-    """The content of each part of the file. Keras stores them uncompressed, so that none is larger than the file."""
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        if sorted(member.filename for member in members) != _MEMBERS:
-            raise ValueError(f"its parts must be {', '.join(_MEMBERS)}, and no others")
-        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-            raise ValueError("its parts are compressed, as Keras never writes them")
-        if sum(member.file_size for member in members) > path.stat().st_size:
-            raise ValueError("its parts are said to be larger than the file")
-        return {member.filename: archive.read(member) for member in members}
-
-
 def _is_model(config):
-    kind = _registered(config)
+    kind = registered(config)
     return isinstance(kind, type) and issubclass(kind, Seq2Seq | LanguageModel)
-
-
-def _registered(described):
-    """The class or function registered in this process from which Keras makes a described object, or `None`."""
-    name = described["class_name"]
-    name = described["config"] if name == "function" else described.get("registered_name", name)
-    return keras.saving.get_registered_object(name)
-
-
-def _check_objects(model):
-    """Refuses objects that neither the model nor its training needs, at any depth of the configuration."""
-    waiting = [model]
-    while waiting:
-        value = waiting.pop()
-        waiting.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
-        if not isinstance(value, dict) or "class_name" not in value:
-            continue
-        name, module, kind = str(value["class_name"]), value.get("module"), _registered(value)
-        if kind is None:
-            allowed = module in _TRAINING_MODULES or (module, name) == ("keras", "DTypePolicy")
-        else:  # The model makes its own layers; others of ours would be of any size.
-            ours = isinstance(kind, type) and kind.__module__.startswith("seqzoo.")
-            allowed = value is model or not (ours and issubclass(kind, keras.layers.Layer))
-        # Names in underscores are Keras' forms of other things, code among them; names with dots lead elsewhere.
-        if not allowed or name.startswith("__") or not name.isidentifier():
-            raise ValueError(f"{_shown(name)} is no part of a model of seqzoo")
-        if kind is None and not module.startswith("keras.optimizers") and isinstance(value["config"], dict):
-            numbers = [number for number in value["config"].values() if isinstance(number, int)]
-            _check_limit("classes or thresholds of a metric", max(numbers, default=0))
-
-
-def _check_sizes(model, weights_bytes):
-    """Refuses a model larger than its weights, or one that is long to build."""
-    preprocessor = model["preprocessor"]["config"]
-    dims = [model.get(name, 1) for name in ("embedding_dim", "hidden_dim", "num_layers")]
-    lengths = [preprocessor.get(name, 1) for name in ("source_length", "target_length")]
-    if any(not isinstance(size, int) or size < 1 for size in dims + lengths):
-        raise ValueError(f"its dimensions and lengths must be whole numbers from 1. Received: {dims}, {lengths}")
-    embedding_dim, hidden_dim, layers = dims
-    tokens = len(preprocessor["vocabulary"]["config"]["tokens"])
-    # Some of its matrices, each number of which takes a byte or more.
-    if max(tokens, layers * hidden_dim) * hidden_dim > weights_bytes or embedding_dim * tokens > weights_bytes:
-        raise ValueError(f"it has too few weights for {tokens=}, {embedding_dim=}, {hidden_dim=}, {layers=}")
-    _check_limit("layers", layers)
-    _check_limit("length", max(lengths))
-    _check_limit("unrolled steps", layers * sum(lengths) if model.get("unroll") else 0)
-
-
-def _check_limit(name, number):
-    if number > _LIMITS[name]:
-        raise ValueError(f"the {name} must be at most {_LIMITS[name]}. Received: {number}")
-
-
-def _check_weights(data):
-    """Refuses weights in other files, and such that are larger than what is stored of them."""
-
-    def check_link(name, link):
-        if not isinstance(link, h5py.HardLink):
-            raise ValueError(f"its weights {_shown(name)} are a link")
-
-    def check_item(name, item):
-        if isinstance(item, h5py.Dataset):
-            sizes.append(item.nbytes)
-            if item.external or item.is_virtual or item.chunks or item.dtype.hasobject or sum(sizes) > len(data):
-                raise ValueError(f"its weights {_shown(name)} are not stored as Keras stores them")
-
-    sizes = []
-    with h5py.File(io.BytesIO(data)) as file:
-        file.visititems_links(check_link)
-        file.visititems(check_item)
 
 
 def _check_preprocessor(model):
     kind = TextPreprocessor if isinstance(model, LanguageModel) else PairPreprocessor
     if not (isinstance(model.preprocessor, kind) and isinstance(model.preprocessor.vocabulary, Vocabulary)):
         raise ValueError(f"its preprocessor must be a {kind.__name__} with a Vocabulary")
-
-
-def _shown(text):
-    """The first line of an error, or of a text from the file, cut to what can be read."""
-    lines = str(text).strip().splitlines() or [type(text).__name__]
-    return lines[0][:300]

@@ -9,6 +9,12 @@ from seqzoo.models.scan import scan
 
 CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple_rnn": keras.layers.SimpleRNN}
 
+_STRATEGIES = (
+    tf.distribute.MirroredStrategy,
+    tf.distribute.MultiWorkerMirroredStrategy,
+    tf.distribute.OneDeviceStrategy,  # As good as none.
+)
+
 # Unrolled graphs grow with the length; past this a loop compiles sooner and runs as fast.
 _LONGEST_UNROLL = 32
 
@@ -220,8 +226,17 @@ def execution(steps_per_epoch):
 
     On a CPU the steps run as one XLA program, 50 at a time: together about twice as fast as Keras' defaults. Under a
     distribution strategy neither is possible.
+
+    Raises:
+        ValueError: under a strategy that does not keep a copy of the whole model on each device.
     """
     if tf.distribute.has_strategy():
+        strategy = tf.distribute.get_strategy()
+        if not isinstance(strategy, _STRATEGIES):
+            raise ValueError(
+                "A preset trains under MirroredStrategy, or MultiWorkerMirroredStrategy (seqzoo train --distributed). "
+                f"Received: {type(strategy).__name__}"
+            )
         return {"jit_compile": False, "steps_per_execution": 1}
     return {"jit_compile": not has_gpu(), "steps_per_execution": min(50, steps_per_epoch)}
 

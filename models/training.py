@@ -4,7 +4,6 @@ import contextlib
 import csv
 import ctypes
 import dataclasses
-import json
 import os
 import statistics
 import time
@@ -14,15 +13,16 @@ import matplotlib.figure
 import numpy as np
 import tensorflow as tf
 
-from seqzoo.files import replacing, write_json
+from seqzoo.files import read_json, remove_leftovers, replacing, write_json
 from seqzoo.models.checkpoint import Checkpoint
 from seqzoo.models.distribution import Workers, mirrored
 from seqzoo.models.evaluation import evaluate
 from seqzoo.models.loading import load
 from seqzoo.plans import data_plan, planned_folder
 
-_PLAN = "run.json"
-_CHECKPOINT = "checkpoint.npz"
+# A run's folder.
+_PLAN, _CHECKPOINT = "run.json", "checkpoint.npz"
+_MODEL, _HISTORY, _CURVE, _METRICS = "model.keras", "history.csv", "history.png", "metrics.json"
 
 # Figures that a preset has reached before say nothing about the run.
 _REACHED = ("exact_match", "nats_per_token", "cpu_minutes")
@@ -50,7 +50,7 @@ def fit(
         seed: int.
         verbose: see `keras.Model.fit`.
         callbacks: likewise.
-        checkpoint: `Checkpoint` to go on from and to write, or `None`.
+        checkpoint: `Checkpoint` to go on from and to write; `None` to keep none.
         strategy: `tf.distribute.MirroredStrategy`, or `None` for one device.
         workers: `Workers` of several machines, or `None`; in place of a strategy.
 
@@ -66,7 +66,8 @@ def fit(
         raise ValueError(f"The batch size must be a multiple of the {replicas} devices. Received: {preset.batch_size=}")
     keras.utils.set_random_seed(seed)
     keep_freed_memory()
-    batches = preset.batches(preprocessor, training, seed, validation, checkpoint and checkpoint.epoch)
+    checkpoint = checkpoint or Checkpoint()
+    batches = preset.batches(preprocessor, training, seed, validation, checkpoint.epoch)
     validation_batches = preset.validation_batches(preprocessor, validation)
     steps_per_epoch = number_of_batches(batches)
     with strategy.scope() if strategy else contextlib.nullcontext():
@@ -75,9 +76,9 @@ def fit(
     cpu = CpuTimes()
     options = {
         "epochs": preset.epochs,
-        "initial_epoch": checkpoint.initial_epoch if checkpoint else 0,
+        "initial_epoch": checkpoint.initial_epoch,
         "verbose": verbose,
-        "callbacks": [cpu, keras.callbacks.TerminateOnNaN(), *([checkpoint] if checkpoint else []), *callbacks],
+        "callbacks": [cpu, keras.callbacks.TerminateOnNaN(), checkpoint, *callbacks],
     }
     if workers:
         history = workers.fit(model, batches, validation_batches, **options)
@@ -146,57 +147,78 @@ def train(
         "seed": seed,
         **data_plan(preset, data, validation_data),
     }
+    run = {"seed": seed, "data": str(data) if data else preset.data_name, **preset.data_facts(data)}
     is_chief = workers is None or workers.is_chief
-    with planned_folder(output, _PLAN, plan, resume, shared=distributed) as output:
-        results = output / "metrics.json"
-        if results.exists():  # Resumed once too often, or killed at the very end.
-            (output / _CHECKPOINT).unlink(missing_ok=True)
-            return load(output / "model.keras"), json.loads(results.read_text("utf-8"))
+    if not is_chief:
+        workers.wait()  # For the chief's plan.
+    with planned_folder(output, _PLAN, plan, resume, shared=not is_chief) as output:
+        if workers and is_chief:
+            workers.wait()
+        if (output / _METRICS).exists():  # Resumed once too often, or killed at the very end.
+            metrics = read_json(output / _METRICS)
+            if is_chief:
+                (output / _CHECKPOINT).unlink(missing_ok=True)
+            return load(output / _MODEL), metrics if is_chief else None
+        if is_chief:
+            remove_leftovers(*(output / name for name in (_CHECKPOINT, _MODEL, _HISTORY, _CURVE, _METRICS)))
         checkpoint = Checkpoint(output / _CHECKPOINT, read_only=not is_chief)
+        checkpoint.began = started
         try:
             model, history = fit(
-                preset, training, validation, preprocessor, seed, verbose, (), checkpoint, strategy, workers
+                preset,
+                training,
+                validation,
+                preprocessor,
+                seed,
+                verbose,
+                checkpoint=checkpoint,
+                strategy=strategy,
+                workers=workers,
             )
+            metrics = None
+            if is_chief:
+                metrics = _write_results(output, preset, model, validation, checkpoint, run, history.cpu)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_what_is_kept(checkpoint, preset)) from None
-    if not is_chief:
-        workers.wait()
-        return model, None
-    with replacing(output / "model.keras") as path:
-        model.save(path)
-    last = checkpoint.history[-1]
-    metrics = {
-        **evaluate(model, validation),
-        "loss": last["loss"],
-        "val_loss": last["val_loss"],
-        "parameters": model.count_params(),
-        "epochs": preset.epochs,
-        "seed": seed,
-        "data": str(data) if data else preset.data_name,
-        **preset.data_facts(data),
-        "preset": recipe_fields(preset),
-        "wall_seconds": time.monotonic() - started + checkpoint.earlier_seconds["wall"],
-        "cpu_seconds": history.cpu.seconds(checkpoint.earlier_seconds["cpu"]),
-    }
-    write_table(output / "history.csv", [{"epoch": i, **logs} for i, logs in enumerate(checkpoint.history, 1)])
-    curve = [logs[preset.metric] for logs in checkpoint.history]
-    draw_curves(output / "history.png", {preset.name: curve}, preset.metric_label)
-    write_json(results, metrics)
-    checkpoint.path.unlink()
-    if workers:
-        workers.wait()
+        if workers:
+            with contextlib.suppress(ConnectionError) if is_chief else contextlib.nullcontext():
+                workers.wait()
     return model, metrics
 
 
+def _write_results(output, preset, model, validation, checkpoint, run, cpu):
+    """Writes a trained model, its history and its metrics, which it gives; the checkpoint goes last."""
+    with replacing(output / _MODEL) as path:
+        model.save(path)
+    metrics = {
+        **evaluate(model, validation),
+        **{name: checkpoint.history[-1][name] for name in ("loss", "val_loss")},
+        "parameters": model.count_params(),
+        "epochs": len(checkpoint.history),
+        **run,
+        "preset": recipe_fields(preset),
+        "wall_seconds": time.monotonic() - checkpoint.began + checkpoint.earlier_seconds["wall"],
+        "cpu_seconds": cpu.seconds(checkpoint.earlier_seconds["cpu"]),
+    }
+    write_table(output / _HISTORY, [{"epoch": i, **logs} for i, logs in enumerate(checkpoint.history, 1)])
+    curve = [logs[preset.metric] for logs in checkpoint.history]
+    draw_curves(output / _CURVE, {preset.name: curve}, preset.metric_label)
+    write_json(output / _METRICS, metrics)
+    checkpoint.path.unlink(missing_ok=True)
+    return metrics
+
+
 def _what_is_kept(checkpoint, preset):
-    epochs = len(checkpoint.history)
-    if not epochs:
+    if not checkpoint.path.exists():
         return "no epoch was complete, nothing is kept"
-    return f"{epochs} of {preset.epochs} epochs are kept in {checkpoint.path.parent}; go on with --resume"
+    epochs = len(checkpoint.history)
+    return f"{epochs} of {preset.epochs} epochs are kept in {checkpoint.path.parent}; go on with seqzoo train --resume"
 
 
 def evenly(batches, devices):
-    """Batches whose first one can be divided over the devices, of which Keras 3.15 makes a mean."""
+    """Batches of which at least the first has a multiple of `devices` rows: Keras 3.15 averages its parts."""
+    if devices == 1:
+        return batches
     rows = len(tf.nest.flatten(next(iter(batches)))[0])
     return batches if rows % devices == 0 else batches.rebatch(max(rows - rows % devices, devices))
 

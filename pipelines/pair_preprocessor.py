@@ -175,7 +175,14 @@ class PairPreprocessor:
                 f"Received: batch_size={batch_size}, shuffle_buffer={shuffle_buffer}"
             )
         window_rows = -(-shuffle_buffer // batch_size) * batch_size
-        encoded = as_pairs(pairs).batch(_ENCODE_ROWS).map(self._encode_pairs, num_parallel_calls=tf.data.AUTOTUNE)
+        size = self.vocabulary.size
+        stored = tf.uint8 if size <= 2**8 else tf.uint16 if size <= 2**16 else tf.int32
+
+        def encode(sources, targets):
+            source_ids, answer_ids, errors = self._encode_pairs(sources, targets)
+            return tf.cast(source_ids, stored), tf.cast(answer_ids, stored), errors
+
+        encoded = as_pairs(pairs).batch(_ENCODE_ROWS).map(encode, num_parallel_calls=tf.data.AUTOTUNE)
         windows = encoded.rebatch(window_rows)
         head = list(windows.take(2))
         for number, window in enumerate(head):
@@ -294,7 +301,7 @@ def _epochs(windows, batch_size, shuffle_seed, drop_remainder, epoch):
 
         def batch(start):
             at = order[start : start + batch_size]
-            return with_teacher_forcing(tf.gather(sources, at), tf.gather(answers, at))
+            return with_teacher_forcing(*(tf.cast(tf.gather(ids, at), tf.int32) for ids in (sources, answers)))
 
         return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
 

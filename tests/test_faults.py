@@ -107,7 +107,7 @@ def test_interrupted_and_killed_training_resumed_from_the_command_line_is_as_one
         pytest.fail("The training had ended before it could be interrupted")
     assert process.returncode == 130, errors
     kept = errors.splitlines()[-1].removeprefix("interrupted: ").split()[0]
-    assert errors.endswith(f"interrupted: {kept} of 6 epochs are kept in {folder}; go on with --resume\n")
+    assert errors.endswith(f"interrupted: {kept} of 6 epochs are kept in {folder}; go on with seqzoo train --resume\n")
     assert sorted(os.listdir(folder)) == ["checkpoint.npz", "run.json"]
 
     process = start(folder, data[0], "--resume")
@@ -143,6 +143,7 @@ def test_twenty_kills_at_random_moments_change_nothing(data, tmp_path):
         _, errors = process.communicate()
         assert process.returncode == 0, errors
         assert outcome(folder) == outcome(tmp_path / "whole"), number
+        assert sorted(os.listdir(folder)) == RESULTS
     print(reached)
     assert sum("checkpoint.npz" in names for names in reached) >= 3
     assert any(not names for names in reached) or any(names == ["run.json"] for names in reached)
@@ -170,7 +171,7 @@ def test_folder_that_vanishes_is_one_clear_error(small, data, tmp_path, monkeypa
         begin(checkpoint, epoch, logs)
 
     monkeypatch.setattr(models.Checkpoint, "on_epoch_begin", on_epoch_begin)
-    with pytest.raises(FileNotFoundError, match=r"No such file or directory: '.*/run'"):
+    with pytest.raises(FileNotFoundError, match=r"No such file or directory: '.*/run/\.checkpoint-"):
         train(small.text_preset(), folder, data[0], verbose=0)
     assert not folder.exists()
 
@@ -203,6 +204,45 @@ def test_resuming_needs_the_run_that_is_there(small, data, tmp_path):
     again, same = train(small.text_preset(), folder, moved, verbose=0, resume=True)
     assert same == metrics
     assert small.weights(again) == small.weights(model)
+
+
+def test_what_killed_processes_left_half_written_goes(small, data, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / ".run-abcdefgh.json").write_text('{"ki')
+    train(small.text_preset(epochs=1), folder, data[0], verbose=0)
+    assert sorted(os.listdir(folder)) == RESULTS
+    for name in RESULTS[:-1]:
+        (folder / name).unlink()
+    for name in (".checkpoint-abcdefgh.npz", ".model-12345678.keras", ".metrics-1bcdefg_.json", ".mine-abcdefgh.npz"):
+        (folder / name).write_text("half")
+    train(small.text_preset(epochs=1), folder, data[0], verbose=0, resume=True)
+    assert sorted(os.listdir(folder)) == [".mine-abcdefgh.npz", *RESULTS]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "null", '{"preset": '])
+def test_damaged_plan_and_metrics_are_one_clear_error(small, data, tmp_path, content):
+    folder = tmp_path / "run"
+    train(small.text_preset(epochs=1), folder, data[0], verbose=0)
+    for name in ("metrics.json", "run.json"):
+        (folder / name).write_text(content)
+        with pytest.raises(ValueError, match=rf"{name} is damaged"):
+            train(small.text_preset(epochs=1), folder, data[0], verbose=0, resume=True)
+
+
+def test_ctrl_c_while_results_are_written_says_what_is_kept(small, data, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("seqzoo.models.training.evaluate", interrupt)
+        with pytest.raises(
+            KeyboardInterrupt, match=r"3 of 3 epochs are kept in .*run; go on with seqzoo train --resume"
+        ):
+            train(small.text_preset(), tmp_path / "run", data[0], verbose=0)
+    model, _ = train(small.text_preset(), tmp_path / "run", data[0], verbose=0, resume=True)
+    whole, _ = train(small.text_preset(), tmp_path / "whole", data[0], verbose=0)
+    assert small.weights(model) == small.weights(whole)
 
 
 def checkpointed(preset, preprocessor, pairs, path, epochs, seed=0):
@@ -251,6 +291,10 @@ def test_checkpoint_that_does_not_fit_is_an_error(small, pairs, tmp_path):
     assert path.read_bytes() == content
     for damaged in (content[:-30], content[:20], b"", b"PK", content.replace(b"facts", b"fakts")):
         path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"run\.npz is no checkpoint, or damaged"):
+            models.Checkpoint(path)
+    for facts in ("[]", "{}", '{"history": [], "seconds": {}}'):
+        np.savez(path, facts=np.array(facts))
         with pytest.raises(ValueError, match=r"run\.npz is no checkpoint, or damaged"):
             models.Checkpoint(path)
     np.savez(path, facts=np.array({"history": []}, dtype=object))  # Would have to be unpickled.

@@ -103,11 +103,11 @@ def _train(options):
             options.output,
             options.data,
             options.validation_data,
-            options.seed,
-            verbose,
-            options.resume,
-            options.devices,
-            options.distributed,
+            seed=options.seed,
+            verbose=verbose,
+            resume=options.resume,
+            devices=options.devices,
+            distributed=options.distributed,
         )
     if metrics is None:  # The chief has them.
         return
@@ -383,7 +383,9 @@ def _parser():
         "--devices", type=_positive, default=1, metavar="N", help="divide each batch over N GPUs, or parts of the CPU"
     )
     train.add_argument(
-        "--distributed", action="store_true", help="train one model with other machines, as TF_CONFIG says (README)"
+        "--distributed",
+        action="store_true",
+        help="train one model with other machines, as TF_CONFIG says (docs/faults.md)",
     )
     train.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
 

@@ -22,10 +22,35 @@ def replacing(path):
         os.chmod(temporary, 0o666 & ~_umask())
         _sync(temporary)
         os.replace(temporary, path)
+        if os.name == "posix":
+            _sync(path.parent)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def remove_leftovers(*paths):
+    """Removes what `replacing` left beside these paths in processes that were killed."""
+    for path in map(pathlib.Path, paths):
+        for leftover in path.parent.glob(f".{path.stem}-????????{path.suffix}"):
+            leftover.unlink(missing_ok=True)
+
+
+def read_json(path):
+    """The dictionary in a JSON file.
+
+    Raises:
+        ValueError: naming the file, where it holds none.
+        OSError: where it cannot be read.
+    """
+    try:
+        content = json.loads(pathlib.Path(path).read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error})") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it must hold a JSON object")
+    return content
 
 
 def write_json(path, content):

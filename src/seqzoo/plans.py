@@ -2,11 +2,10 @@
 
 import contextlib
 import hashlib
-import json
 import os
 import pathlib
 
-from seqzoo.files import new_folder, write_json
+from seqzoo.files import new_folder, read_json, remove_leftovers, write_json
 from seqzoo.pipelines.pairs import matching_files
 
 _WHERE = ("data", "validation_data")  # Files may move; what is in them may not change.
@@ -23,7 +22,8 @@ def planned_folder(path, name, plan, resume=False, shared=False):
         name: str, the plan's file there.
         plan: dictionary of what JSON holds, with the keys `data` and `validation_data`, file names or `None`.
         resume: bool.
-        shared: bool, whether processes on several machines run this plan together and come in any order.
+        shared: bool, whether processes on several machines run this plan together and come in any order. The first
+            one's plan stays.
 
     Raises:
         ValueError: for a folder that holds anything else, or nothing to resume.
@@ -32,29 +32,34 @@ def planned_folder(path, name, plan, resume=False, shared=False):
     folder = pathlib.Path(path)
     file = folder / name
     if resume and not file.exists() and not shared:
-        raise ValueError(f"{folder} holds no {file.stem} to resume: leave out --resume, or name the {file.stem}'s folder")
+        kind = file.stem
+        raise ValueError(f"{folder} holds no {kind} to resume: leave out --resume, or name the {kind}'s folder")
     if file.exists() and not resume and not shared:
         raise ValueError(
             f"{folder} already holds another run; go on with it (--resume), or choose a new or empty folder"
         )
+    if not shared:
+        remove_leftovers(file)
     with contextlib.nullcontext() if resume or shared else new_folder(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        if file.exists():
-            there = json.loads(file.read_text("utf-8"))
+        there = read_json(file) if file.exists() else None
+        if there is not None:
             different = [key for key in plan if there.get(key) != plan[key] and key not in _WHERE]
             if different:
                 raise ValueError(
                     f"{folder} holds another {file.stem}, with a different {' and '.join(different)} (see its {name}): "
                     "choose another folder, or resume with the same arguments"
                 )
-        elif strangers := [each.name for each in folder.iterdir() if not each.name.startswith(f".{file.stem}-")]:
+        elif strangers := [path.name for path in folder.iterdir() if file.stem not in path.name]:
             raise ValueError(f"{folder} already holds another run ({strangers[0]}); choose a new or empty folder")
-        write_json(file, plan)
+        if there is None or (there != plan and not shared):
+            write_json(file, plan)
         try:
             yield folder
         except BaseException:
-            if not shared and os.listdir(folder) == [name]:
-                file.unlink()
+            with contextlib.suppress(OSError):  # What was raised first says what is wrong.
+                if not shared and os.listdir(folder) == [name]:
+                    file.unlink()
             raise
 
 

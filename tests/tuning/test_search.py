@@ -112,9 +112,9 @@ def test_results_are_a_table_a_plot_the_best_recipe_and_model_and_logs(small_sea
     ("tuner", "kill", "options"),
     [
         ("random", ["1", 1], {"max_trials": 3}),
-        ("grid", ["1", 1], {"max_trials": 3}),
-        ("bayesian", ["3", 0], {"max_trials": 4}),
-        ("hyperband", ["0004", 2], {"max_trials": None}),
+        pytest.param("grid", ["1", 1], {"max_trials": 3}, marks=pytest.mark.slow),
+        pytest.param("bayesian", ["3", 0], {"max_trials": 4}, marks=pytest.mark.slow),
+        pytest.param("hyperband", ["0004", 2], {"max_trials": None}, marks=pytest.mark.slow),
     ],
 )
 def test_killed_and_resumed_search_is_as_one_left_alone(small_search, tmp_path, tuner, kill, options):
