@@ -149,6 +149,42 @@ def test_twenty_kills_at_random_moments_change_nothing(data, tmp_path):
     assert any(not names for names in reached) or any(names == ["run.json"] for names in reached)
 
 
+KILLED_WHILE_SAVING = """
+import os, pathlib, signal, sys
+import numpy as np
+import small_training as small
+from seqzoo.models.training import train
+
+small.without_compiling()
+savez = np.savez
+
+def half(file, facts, **values):
+    savez(file, facts=facts, **values)
+    if str(facts).count('"loss"') == 2:
+        file.truncate(file.tell() // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+np.savez = half
+train(small.text_preset(), "run", "text.txt", verbose=0)
+"""
+
+
+def test_kill_in_the_middle_of_saving_leaves_the_checkpoint_before(small, data, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", KILLED_WHILE_SAVING]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    folder = tmp_path / "run"
+    half, *others = sorted(os.listdir(folder))
+    assert half.startswith(".checkpoint-")
+    assert others == ["checkpoint.npz", "run.json"]
+    assert models.Checkpoint(folder / "checkpoint.npz").initial_epoch == 1
+    train(small.text_preset(), folder, data[0], verbose=0, resume=True)
+    train(small.text_preset(), tmp_path / "whole", data[0], verbose=0)
+    assert outcome(folder) == outcome(tmp_path / "whole")
+    assert sorted(os.listdir(folder)) == RESULTS
+
+
 def test_small_disk_read_only_disk_and_full_disk_leave_what_was_there(tmp_path):
     unshare = ["unshare", "--map-root-user", "--mount"]
     if not shutil.which("unshare") or subprocess.run([*unshare, "true"], check=False).returncode:
