@@ -212,7 +212,8 @@ def _what_is_kept(checkpoint, preset):
     if not checkpoint.path.exists():
         return "no epoch was complete, nothing is kept"
     epochs = len(checkpoint.history)
-    return f"{epochs} of {preset.epochs} epochs are kept in {checkpoint.path.parent}; go on with seqzoo train --resume"
+    place = f"{epochs} of {preset.epochs} epochs are kept in {checkpoint.path.parent}"
+    return f"{place}; go on with seqzoo train, the same arguments and --resume"
 
 
 def evenly(batches, devices):

@@ -107,7 +107,8 @@ def test_interrupted_and_killed_training_resumed_from_the_command_line_is_as_one
         pytest.fail("The training had ended before it could be interrupted")
     assert process.returncode == 130, errors
     kept = errors.splitlines()[-1].removeprefix("interrupted: ").split()[0]
-    assert errors.endswith(f"interrupted: {kept} of 6 epochs are kept in {folder}; go on with seqzoo train --resume\n")
+    advice = "go on with seqzoo train, the same arguments and --resume"
+    assert errors.endswith(f"interrupted: {kept} of 6 epochs are kept in {folder}; {advice}\n")
     assert sorted(os.listdir(folder)) == ["checkpoint.npz", "run.json"]
 
     process = start(folder, data[0], "--resume")
@@ -230,7 +231,7 @@ def test_resuming_needs_the_run_that_is_there(small, data, tmp_path):
     model, metrics = train(small.text_preset(), folder, data[0], verbose=0)
     with pytest.raises(ValueError, match=r"already holds another run; go on with it \(--resume\), or choose"):
         train(small.text_preset(), folder, data[0], verbose=0)
-    with pytest.raises(ValueError, match="another run, with a different preset and seed "):
+    with pytest.raises(ValueError, match="another run, with a different epochs and seed "):
         train(small.text_preset(epochs=7), folder, data[0], seed=1, verbose=0, resume=True)
     data[0].write_text(small.TEXT + "more")
     with pytest.raises(ValueError, match="with a different data_sha256 "):
@@ -273,7 +274,8 @@ def test_ctrl_c_while_results_are_written_says_what_is_kept(small, data, tmp_pat
     with monkeypatch.context() as patch:
         patch.setattr("seqzoo.models.training.evaluate", interrupt)
         with pytest.raises(
-            KeyboardInterrupt, match=r"3 of 3 epochs are kept in .*run; go on with seqzoo train --resume"
+            KeyboardInterrupt,
+            match=r"3 of 3 epochs are kept in .*run; go on with seqzoo train, the same arguments and --resume",
         ):
             train(small.text_preset(), tmp_path / "run", data[0], verbose=0)
     model, _ = train(small.text_preset(), tmp_path / "run", data[0], verbose=0, resume=True)

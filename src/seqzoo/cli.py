@@ -452,7 +452,9 @@ def _parser():
 
 
 def _add_run_options(parser):
-    parser.add_argument("--output", metavar="DIR", required=True, help="a new or empty folder for the results")
+    parser.add_argument(
+        "--output", metavar="DIR", required=True, help="a folder for the results, new or empty (or to resume)"
+    )
     parser.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text; UTF-8")
     parser.add_argument("--validation-data", metavar="FILE", help="likewise (default: a tenth of --data is held out)")
     parser.add_argument("--epochs", type=_positive, metavar="N")

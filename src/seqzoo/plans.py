@@ -44,8 +44,7 @@ def planned_folder(path, name, plan, resume=False, shared=False):
         folder.mkdir(parents=True, exist_ok=True)
         there = read_json(file) if file.exists() else None
         if there is not None:
-            different = [key for key in plan if there.get(key) != plan[key] and key not in _WHERE]
-            if different:
+            if different := _differences(plan, there):
                 raise ValueError(
                     f"{folder} holds another {file.stem}, with a different {' and '.join(different)} (see its {name}): "
                     "choose another folder, or resume with the same arguments"
@@ -77,6 +76,18 @@ def data_plan(preset, data, validation_data):
         **{name: None if path is None else os.path.abspath(path) for name, path in paths.items()},
         "data_sha256": digests or list(preset.data_facts().values()),
     }
+
+
+def _differences(plan, there):
+    """The names of what differs between two plans, a recipe's fields one by one."""
+    names = []
+    for name, value in plan.items():
+        other = there.get(name)
+        if name == "preset" and isinstance(other, dict):
+            names += [field for field in value if field not in other or other[field] != value[field]]
+        elif name not in _WHERE and other != value:
+            names.append(name)
+    return names
 
 
 def _sha256(path):

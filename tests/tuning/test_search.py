@@ -328,7 +328,7 @@ def test_full_folder_and_another_search_are_errors(small_search, scored_at_once)
         small_search(max_trials=1)
     for options, difference in (
         ({"space": {"hidden_dim": [4]}}, "space"),
-        ({"preset": dataclasses.replace(run_search.small_preset(), epochs=4)}, "preset"),
+        ({"preset": dataclasses.replace(run_search.small_preset(), epochs=4)}, "epochs"),
         ({"tuner": "bayesian", "seed": 1}, "tuner and seed"),
     ):
         with pytest.raises(ValueError, match=f"another search, with a different {difference} "):
