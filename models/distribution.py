@@ -99,6 +99,7 @@ class Workers:
             Keras' `History`.
 
         Raises:
+            ValueError: where the workers would not all begin at the same epoch.
             ConnectionError: where another worker has gone.
         """
         run = self.strategy.run

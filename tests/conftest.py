@@ -52,6 +52,14 @@ def without_xla(monkeypatch):
         monkeypatch.setattr(f"seqzoo.models.{module}.execution", lambda steps_per_epoch: {"jit_compile": False})
 
 
+@pytest.fixture
+def eagerly(monkeypatch):
+    """Presets train without XLA and without graphs, for trainings of a step or two."""
+    options = {"run_eagerly": True, "jit_compile": False}
+    for module in ("presets", "text_presets"):
+        monkeypatch.setattr(f"seqzoo.models.{module}.execution", lambda steps_per_epoch: options)
+
+
 @pytest.fixture(scope="session")
 def small():
     """The module `small_training.py`, which processes that tests start also use."""

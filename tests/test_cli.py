@@ -15,6 +15,8 @@ import pytest
 
 from seqzoo import cli, models, pipelines
 
+RESULTS = ["history.csv", "history.png", "metrics.json", "model.keras", "run.json"]
+
 
 @pytest.fixture
 def run(capfdbinary, without_xla):
@@ -73,13 +75,7 @@ def test_train_writes_a_run_that_evaluate_and_generate_can_use(run, pair_file, t
     assert metrics["preset"]["cell"] == "gru"
     assert 0 < metrics["rows"] < 84
     assert metrics["cpu_seconds"]["total"] > 0
-    assert sorted(os.listdir(tmp_path / "run")) == [
-        "history.csv",
-        "history.png",
-        "metrics.json",
-        "model.keras",
-        "run.json",
-    ]
+    assert sorted(os.listdir(tmp_path / "run")) == RESULTS
     with open(tmp_path / "run/history.csv") as file:
         epochs = list(csv.DictReader(file))
     assert [row["epoch"] for row in epochs] == ["1", "2"]
@@ -455,13 +451,7 @@ def test_language_model_is_trained_evaluated_and_sampled(run, text_file, tmp_pat
     assert metrics["data"] == str(text_file)
     assert metrics["data_sha256"] == hashlib.sha256(text_file.read_bytes()).hexdigest()
     assert metrics["preset"]["window"] == 16
-    assert sorted(os.listdir(tmp_path / "run")) == [
-        "history.csv",
-        "history.png",
-        "metrics.json",
-        "model.keras",
-        "run.json",
-    ]
+    assert sorted(os.listdir(tmp_path / "run")) == RESULTS
     with open(tmp_path / "run/history.csv") as file:
         epochs = list(csv.DictReader(file))
     assert float(epochs[1]["val_loss"]) < float(epochs[0]["val_loss"])

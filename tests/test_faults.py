@@ -19,15 +19,8 @@ from seqzoo.models.training import train
 
 ROOT = pathlib.Path(__file__).parent
 RESULTS = ["history.csv", "history.png", "metrics.json", "model.keras", "run.json"]
-
-
-@pytest.fixture(autouse=True)
-def eagerly(monkeypatch):
-    """In this process; those that are started compile as users' do."""
-    for module in ("presets", "text_presets"):
-        monkeypatch.setattr(
-            f"seqzoo.models.{module}.execution", lambda steps: {"run_eagerly": True, "jit_compile": False}
-        )
+# In this process; those that are started compile as users' do.
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 
 @pytest.fixture

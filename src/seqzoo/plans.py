@@ -49,7 +49,9 @@ def planned_folder(path, name, plan, resume=False, shared=False):
                     f"{folder} holds another {file.stem}, with a different {' and '.join(different)} (see its {name}): "
                     "choose another folder, or resume with the same arguments"
                 )
-        elif strangers := [path.name for path in folder.iterdir() if file.stem not in path.name]:
+        elif strangers := [
+            each.name for each in folder.iterdir() if each != file and not each.name.startswith(f".{file.stem}-")
+        ]:
             raise ValueError(f"{folder} already holds another run ({strangers[0]}); choose a new or empty folder")
         if there is None or (there != plan and not shared):
             write_json(file, plan)

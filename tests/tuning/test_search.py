@@ -29,17 +29,11 @@ FIXED = {
 }  # fmt: skip
 SPACE = {"hidden_dim": [4, 8, 12], "learning_rate": [0.03, 0.1]}
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 spec = importlib.util.spec_from_file_location("run_search", SCRIPT)
 run_search = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(run_search)
-
-
-@pytest.fixture(autouse=True)
-def eagerly(monkeypatch):
-    for module in ("presets", "text_presets"):
-        monkeypatch.setattr(
-            f"seqzoo.models.{module}.execution", lambda steps: {"run_eagerly": True, "jit_compile": False}
-        )
 
 
 @pytest.fixture
