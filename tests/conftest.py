@@ -12,6 +12,8 @@ import pytest
 
 from seqzoo import models, pipelines
 
+_STARTING_PROCESSES = ("test_distribution.py", "test_search.py")
+
 # Strings of one to three letters, to be written in capitals and backwards.
 PAIRS = [
     (source, source[::-1].upper())
@@ -27,8 +29,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """The tests of whole commands first: they are the longest, and none of them is left over when the others end."""
-    items.sort(key=lambda item: item.path.parent.name != "tests")
+    """The tests that start processes first: they are the longest, and none of them is left over when the others end."""
+    items.sort(key=lambda item: item.path.parent.name != "tests" and item.path.name not in _STARTING_PROCESSES)
 
 
 @pytest.fixture(scope="session")
