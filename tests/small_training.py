@@ -16,7 +16,14 @@ def without_compiling():
 
 def text_preset(**options):
     """A language model with dropout and three epochs of two batches."""
-    small = {"hidden_dim": 4, "embedding_dim": 4, "num_layers": 1, "dropout": 0.3, "cell": "gru", "batch_size": 4}
+    small = {
+        "hidden_dim": 4,
+        "embedding_dim": 4,
+        "num_layers": 1,
+        "dropout": 0.3,
+        "cell": "simple_rnn",
+        "batch_size": 4,
+    }
     return dataclasses.replace(
         preset("char_lstm"), **{**small, "window": 4, "steps_per_epoch": 2, "epochs": 3, **options}
     )
@@ -24,7 +31,7 @@ def text_preset(**options):
 
 def pairs_preset(**options):
     """A peeky model with dropout and four epochs."""
-    small = {"hidden_dim": 4, "embedding_dim": 4, "dropout": 0.3, "cell": "gru", "batch_size": 40}
+    small = {"hidden_dim": 4, "embedding_dim": 4, "dropout": 0.3, "cell": "simple_rnn", "batch_size": 40}
     return dataclasses.replace(preset("pairs_peeky_reverse"), **{**small, "epochs": 4, **options})
 
 

@@ -186,7 +186,7 @@ def test_generate_reads_standard_input_line_by_line(run, model_file, monkeypatch
     assert errors.splitlines()[-1] == "error: row 2: source 'x' has the character 'x', which is not in the vocabulary"
 
 
-def test_tune_prints_its_trials_and_leaves_a_model_an_export_and_a_recipe(run, pair_file, tmp_path):
+def test_tune_prints_its_trials_and_leaves_a_model_an_export_and_a_recipe(run, eagerly, pair_file, tmp_path):
     small = ["--fix", "cell=gru", "--fix", "num-layers=1", "--fix", "embedding_dim=4", "--fix", "batch_size=16"]
     status, output, errors = run(
         "tune", "pairs_baseline", "--data", pair_file, "--output", tmp_path / "search", "--epochs", 1,
@@ -255,7 +255,7 @@ def test_presets_lists_parameters_as_text_and_json(run):
     assert [row["name"] for row in json.loads(output)["presets"]] == list(models.PRESETS)
 
 
-def test_figure_draws_three_curves(run, tmp_path):
+def test_figure_draws_three_curves(run, eagerly, tmp_path):
     data = tmp_path / "sums.tsv"
     data.write_text("".join(f"{a}+{b}\t{a + b}\n" for a in range(20) for b in range(a, 20)))
     status, output, _ = run("figure", "--output", tmp_path / "figure", "--data", data, "--epochs", 1)
@@ -310,7 +310,7 @@ def test_validation_data_that_does_not_fit_is_named_with_file_and_line(run, pair
     assert not (tmp_path / "run").exists()
 
 
-def test_too_few_pairs_and_divergence_are_errors_that_leave_no_folder(run, pair_file, tmp_path):
+def test_too_few_pairs_and_divergence_are_errors_that_leave_no_folder(run, eagerly, pair_file, tmp_path):
     status, _, errors = train_briefly(run, pair_file, tmp_path / "run", "--batch-size", 1000)
     assert status == 2
     assert "Too few pairs for a batch of 1000: received" in errors
@@ -469,7 +469,7 @@ def test_language_model_is_trained_evaluated_and_sampled(run, text_file, tmp_pat
     assert len(output) == 4 + 30 + 1
 
 
-def test_validation_data_is_all_validated_on(run, text_file, tmp_path):
+def test_validation_data_is_all_validated_on(run, eagerly, text_file, tmp_path):
     status, output, _ = train_text_briefly(
         run, text_file, tmp_path / "run", "--validation-data", text_file, "--lines", "--json"
     )

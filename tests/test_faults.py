@@ -73,7 +73,7 @@ def test_training_stopped_after_any_rename_and_resumed_is_as_one_left_alone(smal
 def start(folder, data, *options):
     """Starts a training as users do, of a model with dropout; see the word_lstm preset."""
     command = ["train", "word_lstm", "--data", data, "--output", folder, "--epochs", 6, "--batch-size", 4]
-    sizes = ["--hidden-dim", 8, "--embedding-dim", 8, "--window", 4, "--seed", 3]
+    sizes = ["--hidden-dim", 8, "--embedding-dim", 8, "--cell", "simple_rnn", "--window", 4, "--seed", 3]
     return subprocess.Popen(
         [sys.executable, "-m", "seqzoo", *map(str, command + sizes), *options], stderr=subprocess.PIPE, text=True
     )

@@ -65,7 +65,7 @@ def test_two_devices_and_two_workers_train_what_one_device_trains(small, distrib
 
 def test_killed_worker_and_all_restarted_is_as_one_process_left_alone(small, tmp_path, without_xla):
     _, pairs = small.write_data(tmp_path)
-    sizes = {"epochs": 6, "batch_size": 12, "hidden_dim": 4, "embedding_dim": 4, "cell": "gru"}
+    sizes = {"epochs": 6, "batch_size": 12, "hidden_dim": 4, "embedding_dim": 4, "cell": "simple_rnn"}
     options = [text for name, value in sizes.items() for text in ("--" + name.replace("_", "-"), value)]
     command = [sys.executable, "-m", "seqzoo", "train", "pairs_peeky_reverse", "--data", pairs, *options]
     command += ["--output", tmp_path / "run", "--distributed"]
