@@ -469,7 +469,7 @@ def test_language_model_is_trained_evaluated_and_sampled(run, text_file, tmp_pat
     assert len(output) == 4 + 30 + 1
 
 
-def test_validation_data_is_all_validated_on(run, eagerly, text_file, tmp_path):
+def test_validation_data_is_all_validated_on(run, text_file, tmp_path):
     status, output, _ = train_text_briefly(
         run, text_file, tmp_path / "run", "--validation-data", text_file, "--lines", "--json"
     )
