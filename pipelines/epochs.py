@@ -1,6 +1,9 @@
-"""Which epoch it is: what the order of shuffled batches follows from, beside the seed."""
+"""What data sets that are read again and again have in common: the number of the epoch, and prompt ends."""
 
 import tensorflow as tf
+
+# Batches made ahead of those that are trained on.
+PREFETCHED = 2
 
 
 def epoch_numbers(epoch=None):
@@ -14,3 +17,15 @@ def epoch_numbers(epoch=None):
         counter = tf.Variable(-1, dtype=tf.int64, trainable=False)
         return tf.data.Dataset.from_tensors(0).map(lambda _: counter.assign_add(1))
     return tf.data.Dataset.from_tensors(0).map(lambda _: tf.cast(epoch.read_value(), tf.int64))
+
+
+def without_autotune(dataset):
+    """A data set that runs as many calls at once as there are processors, from the start, and is not tuned.
+
+    An iterator of a data set that TensorFlow 2.21 tunes waits, when it ends, for the tuning thread, which sleeps as
+    long again as it has run (up to a minute), and cannot be woken. `fit` ends one each epoch: seconds in which nothing
+    runs.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from seqzoo.pipelines.epochs import epoch_numbers
+from seqzoo.pipelines.epochs import PREFETCHED, epoch_numbers, without_autotune
 from seqzoo.pipelines.pairs import as_pairs, decoded
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
 
@@ -178,29 +178,35 @@ class PairPreprocessor:
         size = self.vocabulary.size
         stored = tf.uint8 if size <= 2**8 else tf.uint16 if size <= 2**16 else tf.int32
 
-        def encode(sources, targets):
-            source_ids, answer_ids, errors = self._encode_pairs(sources, targets)
-            return tf.cast(source_ids, stored), tf.cast(answer_ids, stored), errors
+        def encode(sources, targets, first_row=1):
+            ids = _checked(*self._encode_pairs(sources, targets), first_row)
+            return tuple(tf.cast(each, stored) for each in ids)
 
-        encoded = as_pairs(pairs).batch(_ENCODE_ROWS).map(encode, num_parallel_calls=tf.data.AUTOTUNE)
-        windows = encoded.rebatch(window_rows)
-        head = list(windows.take(2))
-        for number, window in enumerate(head):
-            _checked(*window, first_row=1 + number * window_rows)
-        rows = len(head[0][0]) if head else 0
+        # Without a graph, which would take longer to make than it saves.
+        blocks = as_pairs(pairs).batch(_ENCODE_ROWS)
+        encoded, rows = [], 0
+        for sources, targets in blocks:
+            encoded.append(encode(sources, targets, first_row=1 + rows))
+            rows += len(sources)
+            if rows > window_rows:
+                break
         if rows < (batch_size if drop_remainder else 1):
             raise ValueError(
                 f"Too few pairs for a batch of {batch_size}: received {rows}. Give more pairs or a smaller batch size"
             )
-        in_memory = len(head) == 1
+        in_memory = rows <= window_rows
         if in_memory:
-            windows = tf.data.Dataset.from_tensors(head[0])
+            windows = tf.data.Dataset.from_tensors(
+                tuple(tf.concat(each, axis=0) for each in zip(*encoded, strict=True))
+            )
+        else:
+            windows = blocks.map(encode, num_parallel_calls=tf.data.AUTOTUNE).rebatch(window_rows)
 
         dataset = _epochs(windows, batch_size, shuffle_seed, drop_remainder, epoch)
         if in_memory:
             count = rows // batch_size if drop_remainder else -(-rows // batch_size)
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
-        return dataset.prefetch(tf.data.AUTOTUNE)
+        return without_autotune(dataset.prefetch(PREFETCHED))
 
     def get_config(self):
         """The constructor's arguments, the vocabulary serialised."""
@@ -291,7 +297,7 @@ def _epochs(windows, batch_size, shuffle_seed, drop_remainder, epoch):
     """
 
     def window_batches(epoch, number, window):
-        sources, answers = _checked(*window)
+        sources, answers = window
         rows = tf.shape(answers, out_type=tf.int64)[0]
         order = tf.range(rows)
         if shuffle_seed is not None:

@@ -6,6 +6,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from seqzoo.pipelines.epochs import without_autotune
+
 _BLOCK_ROWS = 8192
 
 
@@ -30,7 +32,7 @@ def as_pairs(pairs, source="source", target="target"):
             ):
                 raise ValueError(f"Pairs must be (source, target) tuples of strings. Received: {row!r}")
         columns = [tf.constant([row[side] for row in rows], tf.string) for side in (0, 1)]
-        return tf.data.Dataset.from_tensor_slices(tuple(columns))
+        return without_autotune(tf.data.Dataset.from_tensor_slices(tuple(columns)))
     spec = pairs.element_spec
     if isinstance(spec, dict) and source in spec and target in spec:
         pairs = pairs.map(lambda row: (row[source], row[target]))
@@ -44,7 +46,7 @@ def as_pairs(pairs, source="source", target="target"):
             f"Elements must be (source, target) string scalars, or dictionaries with {source!r} and {target!r}. "
             f"Received: element_spec={spec}"
         )
-    return pairs
+    return without_autotune(pairs)
 
 
 def decoded(pairs):

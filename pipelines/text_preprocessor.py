@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqzoo.pipelines.epochs import epoch_numbers
+from seqzoo.pipelines.epochs import PREFETCHED, epoch_numbers, without_autotune
 from seqzoo.pipelines.text import as_text
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
 
@@ -201,7 +201,8 @@ class TextPreprocessor:
                 lambda step: batch(epoch, step), num_parallel_calls=tf.data.AUTOTUNE
             )
         )
-        return dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+        return without_autotune(dataset.prefetch(PREFETCHED))
 
     def consecutive(self, text, batch_size, length):
         """Validation batches: the text cut into windows, one after the other; a last part of a window is left out.
@@ -223,7 +224,7 @@ class TextPreprocessor:
         ids = self._checked(text, batch_size, length)
         places = tf.data.Dataset.range(0, len(ids) - length + 1, length, output_type=tf.int32).batch(batch_size)
         ids = tf.constant(ids)
-        return places.map(lambda places: self._window(ids, places, length)).prefetch(tf.data.AUTOTUNE)
+        return without_autotune(places.map(lambda places: self._window(ids, places, length)).prefetch(PREFETCHED))
 
     def ordered(self, text, length):
         """The whole text in order, for evaluation with the state carried on from part to part.

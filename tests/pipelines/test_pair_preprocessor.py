@@ -3,6 +3,7 @@
 import codecs
 import functools
 import re
+import time
 
 import keras
 import pytest
@@ -430,7 +431,7 @@ def test_wrong_row_is_reported_at_the_call_counted_from_the_first_row(row, buffe
 
 
 def test_wrong_row_further_on_in_a_stream_is_reported_when_it_is_reached():
-    dataset = SUMS.batches([*ROWS, ("1-1", "0")], 8, shuffle_buffer=16)
+    dataset = SUMS.batches([*ROWS * 500, ("1-1", "0")], 8, shuffle_buffer=16)
     with pytest.raises(tf.errors.InvalidArgumentError, match="has the character"):
         epoch(SUMS, dataset)
 
@@ -445,6 +446,16 @@ def test_fewer_rows_than_a_batch_are_one_batch():
 def test_fewer_rows_than_a_batch_are_refused_with_drop_remainder(buffer):
     with pytest.raises(ValueError, match=r"Too few pairs for a batch of 32: received 31"):
         SUMS.batches(ROWS[:31], 32, drop_remainder=True, shuffle_buffer=buffer)
+
+
+@pytest.mark.parametrize("buffer", [2**20, 16])
+def test_iterator_that_ran_for_seconds_ends_at_once(buffer):
+    iterator = iter(SUMS.batches(ROWS * 500, 8, shuffle_buffer=buffer))
+    next(iterator)
+    time.sleep(3.3)
+    began = time.monotonic()
+    del iterator
+    assert time.monotonic() - began < 0.5
 
 
 def test_no_pair_is_refused():
