@@ -28,7 +28,7 @@ def _seq2seq(model):
     vocabulary, length = preprocessor.vocabulary, preprocessor.source_length
     all_ids = np.arange(vocabulary.size)
     # What a token adds to the first layers' gates, a row each: no matrix product is left to do for it.
-    read = tf.constant(encoder.recurrent[0].project(encoder.embedding(all_ids)).numpy())
+    read = tf.nest.map_structure(lambda table: tf.constant(table.numpy()), encoder.tables())
     written = tf.constant(decoder.recurrent[0].project(decoder.embedding(all_ids)).numpy())
     written_code_points = tf.constant(_code_points(vocabulary, unknown=REPLACEMENT))
 
@@ -42,7 +42,7 @@ def _seq2seq(model):
         error = tf.reduce_any(wrong, axis=1, keepdims=True)
         ids = tf.where(error, PADDING_ID, ids)
         ids = ids[:, ::-1] if preprocessor.reverse else ids
-        return {**decoder.initial_state(_unrolled(encoder, read, ids)), "tokens": written}, error
+        return {**decoder.initial_state(encoder.read(ids, read)), "tokens": written}, error
 
     def answer(source):
         states, error = encoded(source)
@@ -115,33 +115,6 @@ def _language_model(model):
         "step": _keywords(step, specs(1)),
         "vocabulary": _vocabulary(vocabulary),
     }
-
-
-def _unrolled(encoder, read, ids):
-    """The states that an encoder hands over after `ids`, `[batch, length]`; `read` is what its first layer projects."""
-    outputs, states = _first_layer(encoder.recurrent[0], read, ids)
-    handed_over = [encoder.handed_over(states)]
-    for layer in encoder.recurrent[1:]:
-        inputs, outputs, states = [layer.project(output) for output in outputs], [], None
-        for projected in inputs:
-            output, states = layer.step(projected, states)
-            outputs.append(output)
-        handed_over.append(encoder.handed_over(states))
-    return handed_over
-
-
-def _first_layer(layer, read, ids):
-    """The outputs of all steps, and the last states; after the first token all that is known is in tables, too."""
-    with tf.init_scope():
-        _, after_token = layer.step(read, None)
-        tables = [table.numpy() for table in (layer.recur(read, after_token), *after_token)]
-    recurrent, *states = [tf.gather(table, ids[:, 0]) for table in tables]
-    outputs = [states[0]]
-    for projected in tf.unstack(tf.gather(read, ids), axis=1)[1:]:
-        output, states = layer.step(projected, states, recurrent)
-        outputs.append(output)
-        recurrent = None
-    return outputs, states
 
 
 def _lookup(vocabulary, code_points):

@@ -1,6 +1,7 @@
 """The encoder: a source as the states that a decoder starts from."""
 
 import keras
+import tensorflow as tf
 
 from seqzoo.models.initializers import initializer_options
 from seqzoo.models.recurrent import recurrent_layers
@@ -72,6 +73,7 @@ class Encoder(keras.Model):
         super().__init__(inputs=source, outputs={"states": states}, **kwargs)
 
         # === Config ===
+        self.vocabulary_size = vocabulary_size
         self.pass_cell_state = pass_cell_state
         self._config = {
             "vocabulary_size": vocabulary_size,
@@ -87,9 +89,45 @@ class Encoder(keras.Model):
             "dtype": dtype,
         }
 
-    def handed_over(self, states):
-        """What the decoder gets of one layer's last states, a list as long."""
-        return _handed_over(states, self.pass_cell_state)
+    def tables(self):
+        """What depends on one token alone, for each token once; `read` looks it up.
+
+        Returns:
+            A dictionary of `projected`, each token's embedding times the first layer's kernel, and `recurrent`, what
+            `Recurrent.recur` gives after that token at the start, `[vocabulary_size, gates × hidden_dim]` both; and
+            `states`, those of the first layer after it, a list of `[vocabulary_size, hidden_dim]`.
+        """
+        layer = self.recurrent[0]
+        projected = layer.project(self.embedding(keras.ops.arange(self.vocabulary_size)))
+        _, states = layer.step(projected, None)
+        return {"projected": projected, "recurrent": layer.recur(projected, states), "states": states}
+
+    def read(self, source, tables=None):
+        """The states that a call gives, by the steps of inference: what depends on one token alone is looked up.
+
+        Args:
+            source: int32, `[batch, length]`, `length` known.
+            tables: what `tables` gives, computed unless given.
+
+        Returns:
+            The list `states` of the class.
+        """
+        tables = tables or self.tables()
+        first, *later = tf.unstack(source, axis=1)
+        states = [tf.gather(table, first) for table in tables["states"]]
+        recurrent, outputs = tf.gather(tables["recurrent"], first), [states[0]]
+        for token in later:
+            output, states = self.recurrent[0].step(tf.gather(tables["projected"], token), states, recurrent)
+            outputs.append(output)
+            recurrent = None
+        handed_over = [_handed_over(states, self.pass_cell_state)]
+        for layer in self.recurrent[1:]:
+            inputs, outputs, states = [layer.project(output) for output in outputs], [], None
+            for projected in inputs:
+                output, states = layer.step(projected, states)
+                outputs.append(output)
+            handed_over.append(_handed_over(states, self.pass_cell_state))
+        return handed_over
 
     def get_config(self):
         """The constructor's arguments."""

@@ -237,15 +237,15 @@ class PairPreprocessor:
 
     def _encode(self, strings, length, side):
         strings = tf.convert_to_tensor(strings, tf.string)
-        tokens = self.vocabulary.tokenize(strings)
-        token_ids = self.vocabulary.token_ids(tokens)
-        lengths = token_ids.row_lengths()
-        padded = token_ids.to_tensor(PADDING_ID, shape=[None, length])
-        wrong = tf.reduce_any(padded < 0, axis=1) | (lengths == 0) | (lengths > length)
+        ids, token_counts = self.vocabulary.padded_ids(strings, length)
+        wrong = tf.reduce_any(ids < 0, axis=1) | (token_counts == 0) | (token_counts > length)
         if self.vocabulary.split == "whitespace" and self.vocabulary.unknown:
             wrong |= is_invalid(strings)
 
         def messages():
+            tokens = self.vocabulary.tokenize(strings)
+            token_ids = self.vocabulary.token_ids(tokens)
+            lengths = token_ids.row_lengths()
             invalid = is_invalid(strings)
             text = tf.where(invalid, "", strings)
             shown = tf.strings.substr(text, 0, _SHOWN_CHARACTERS, unit="UTF8_CHAR")
@@ -267,7 +267,7 @@ class PairPreprocessor:
             return tf.where(wrong, message, "")
 
         errors = tf.cond(tf.reduce_any(wrong), messages, lambda: tf.zeros_like(strings))
-        return tf.where(wrong[:, None], PADDING_ID, padded), errors
+        return tf.where(wrong[:, None], PADDING_ID, ids), errors
 
 
 def raise_first_error(errors, first_row=1):

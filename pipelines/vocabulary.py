@@ -61,6 +61,11 @@ class Vocabulary:
             raise ValueError("A vocabulary needs at least one token. Received none")
         order = np.argsort(keys)
         self._keys, self._key_ids = keys[order], ids[order]
+        # The id of each byte, where a character is a byte whenever it is listed.
+        self._byte_ids = None
+        if split == "characters" and not self.unknown and keys.max() < 128:
+            self._byte_ids = np.full(256, self.unknown_id, "int32")
+            self._byte_ids[keys] = ids
         texts = ["", ""] + ["\ufffd" if split == "characters" else "<unk>"] * self.unknown + self.tokens
         self._texts = np.array([text.encode() for text in texts], object)
 
@@ -121,6 +126,26 @@ class Vocabulary:
         if characters and self.unknown:
             unlisted = tf.where(values == _INVALID_CODE_POINT, -1, unlisted)
         return tokens.with_flat_values(tf.where(known, ids, unlisted))
+
+    def padded_ids(self, strings, length):
+        """Ids of the tokens of each string, cut and padded to one length.
+
+        Args:
+            strings: string tensor, `[batch]`, UTF-8.
+            length: int.
+
+        Returns:
+            `(ids, lengths)`: int32 `[batch, length]`, as `token_ids` gives them, then `PADDING_ID`; and int32
+            `[batch]`, how many tokens each string has, uncut. A string with a character outside a vocabulary of ASCII
+            may count for longer than it is.
+        """
+        if self._byte_ids is None:
+            ids = self.lookup(strings)
+            return ids.to_tensor(PADDING_ID, shape=[None, length]), tf.cast(ids.row_lengths(), tf.int32)
+        # Bytes instead of characters: a third of the operations.
+        lengths = tf.strings.length(strings)
+        ids = tf.gather(self._byte_ids, tf.cast(tf.io.decode_raw(strings, tf.uint8, fixed_length=length), tf.int32))
+        return tf.where(tf.range(length) < lengths[:, None], ids, PADDING_ID), lengths
 
     def join(self, ids):
         """Strings of id sequences; padding and start are left out.
