@@ -1,5 +1,7 @@
 """The recurrent layer that every model here is built from: a stock Keras one, run with fewer products."""
 
+import functools
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -88,7 +90,9 @@ class Recurrent(keras.layers.Layer):
             bias = self._recurrent_bias()
             bias = ops.zeros(projected.shape[-1:], self.compute_dtype) if bias is None else bias
             kernel = self._weight("recurrent_kernel")
-            outputs, states = scan(self._combine, projected + from_context, kernel, bias, states)
+            adds = self.cell != "gru"
+            combine = functools.partial(self._combine, 0.0) if adds else self._combine
+            outputs, states = scan(combine, projected + from_context, kernel, bias, states, adds)
             return ops.transpose(outputs, (1, 0, 2)), states
         outputs = []
         for step_inputs in ops.unstack(projected, inputs.shape[1], axis=0):
@@ -155,7 +159,9 @@ class Recurrent(keras.layers.Layer):
                 # sigmoid(x) is (1 + tanh(x / 2)) / 2: one function of all gates, which XLA vectorises in a loop.
                 halves = ops.convert_to_tensor([0.5, 0.5, 1.0, 0.5], self.compute_dtype)
                 i, f, g, o = ops.split(ops.tanh(gates * ops.repeat(halves, self.units)), 4, axis=-1)
-                c = (0.5 + 0.5 * f) * states[1] + (0.5 + 0.5 * i) * g
+                c = (0.5 + 0.5 * i) * g
+                if states is not None:
+                    c += (0.5 + 0.5 * f) * states[1]
                 return [(0.5 + 0.5 * o) * ops.tanh(c), c]
             i, f, g, o = ops.split(gates, 4, axis=-1)
             c = ops.sigmoid(i) * ops.tanh(g)

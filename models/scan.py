@@ -3,20 +3,22 @@
 import tensorflow as tf
 
 
-def scan(combine, projected, kernel, bias, states):
+def scan(combine, projected, kernel, bias, states, adds=False):
     """Runs a recurrent cell over all steps.
 
     The same numbers as a loop that TensorFlow differentiates itself, with less work in its gradient: that of the
-    recurrent kernel is not summed step by step but made by one product a gate after the loop, of all steps at once.
+    recurrent kernel is not summed step by step but made by one product after the loop, of all steps at once.
 
     Args:
         combine: the cell's elementwise part. `combine(projected, recurrent, states)` takes one step's
-            `[batch, gates × units]` twice and the states, and gives the new states, the output first. It must read
-            no variables, which would get no gradient.
+            `[batch, gates × units]` twice and the states, and gives the new states, the output first; with `adds` it
+            is `combine(gates, states)`. It must read no variables, which would get no gradient.
         projected: `[length, batch, gates × units]`, the inputs times their kernel.
         kernel: `[units, gates × units]`, by which each step multiplies the output before.
         bias: `[gates × units]`, added to that product.
         states: list of `[batch, units]`, before the first step.
+        adds: bool, whether `combine` takes the sum of the two, `gates`; then there is half as much to keep for the
+            gradient.
 
     Returns:
         `(outputs, states)`: `[length, batch, units]`, and the states after the last step.
@@ -26,55 +28,45 @@ def scan(combine, projected, kernel, bias, states):
     def run(projected, kernel, bias, *states):
         length = tf.shape(projected)[0] if projected.shape[0] is None else projected.shape[0]
 
-        def step(at, states, recurrents, histories):
-            recurrent = tf.matmul(states[0], kernel) + bias
-            states = combine(projected[at], recurrent, states)
+        def step(at, states, gates, histories):
+            now = tf.matmul(states[0], kernel) + bias
+            now = [projected[at] + now] if adds else [projected[at], now]
+            states = combine(*now, states)
             histories = [history.write(at, state) for history, state in zip(histories, states, strict=True)]
-            return at + 1, states, recurrents.write(at, recurrent), histories
+            return at + 1, states, gates.write(at, now[-1]), histories
 
         start = (0, list(states), _array(length, projected), [_array(length, state) for state in states])
-        _, last, recurrents, histories = _loop(length, step, start)
-        recurrents, histories = recurrents.stack(), [history.stack() for history in histories]
+        _, last, gates, histories = _loop(length, step, start)
+        gates, histories = gates.stack(), [history.stack() for history in histories]
 
         def gradient(outputs_gradient, *last_gradients):
             before = [
                 tf.concat([first[None], history[:-1]], axis=0) for first, history in zip(states, histories, strict=True)
             ]
+            transposed = tf.transpose(kernel)  # Once, not at each step.
+            read = [gates] if adds else [projected, gates]
 
-            def step_back(done, gradients, from_projected, from_recurrent):
+            def step_back(done, gradients, written):
                 at = length - 1 - done
-                inputs = [projected[at], recurrents[at], *[state[at] for state in before]]
+                inputs = [each[at] for each in (*read, *before)]
                 with tf.GradientTape() as tape:
                     tape.watch(inputs)
-                    outputs = combine(inputs[0], inputs[1], inputs[2:])
+                    now, states = inputs[: len(read)], inputs[len(read) :]
+                    outputs = combine(*now, states)
                 upstream = [gradients[0] + outputs_gradient[at], *gradients[1:]]
-                of_projected, of_recurrent, *of_states = tape.gradient(
-                    outputs, inputs, upstream, unconnected_gradients=tf.UnconnectedGradients.ZERO
-                )
-                of_states[0] += tf.matmul(of_recurrent, kernel, transpose_b=True)
-                return (
-                    done + 1,
-                    of_states,
-                    from_projected.write(at, of_projected),
-                    from_recurrent.write(at, of_recurrent),
-                )
+                of_inputs = tape.gradient(outputs, inputs, upstream, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+                of_gates, of_states = of_inputs[: len(read)], of_inputs[len(read) :]
+                of_states[0] += tf.matmul(of_gates[-1], transposed)
+                written = [array.write(at, each) for array, each in zip(written, of_gates, strict=True)]
+                return done + 1, of_states, written
 
-            start = (0, list(last_gradients), _array(length, projected), _array(length, projected))
-            _, of_states, from_projected, from_recurrent = _loop(length, step_back, start)
-            from_projected, from_recurrent = from_projected.stack(), from_recurrent.stack()
-            units = kernel.shape[0]
-            outputs_before = tf.reshape(before[0], [-1, units])
-            # One product a gate: what it writes stays in the processor's cache.
-            of_kernel = [
-                tf.matmul(outputs_before, tf.reshape(part, [-1, units]), transpose_a=True)
-                for part in tf.split(from_recurrent, kernel.shape[1] // units, axis=-1)
-            ]
-            return (
-                from_projected,
-                tf.concat(of_kernel, axis=1),
-                tf.reduce_sum(from_recurrent, axis=[0, 1]),
-                *of_states,
-            )
+            start = (0, list(last_gradients), [_array(length, each) for each in read])
+            _, of_states, written = _loop(length, step_back, start)
+            of_gates = [each.stack() for each in written]
+            units, width = kernel.shape
+            outputs_before, flat = tf.reshape(before[0], [-1, units]), tf.reshape(of_gates[-1], [-1, width])
+            of_kernel = tf.matmul(outputs_before, flat, transpose_a=True)
+            return of_gates[0], of_kernel, tf.reduce_sum(flat, axis=0), *of_states
 
         return (histories[0], *last), gradient
 

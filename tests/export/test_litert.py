@@ -43,7 +43,7 @@ def texts(rows):
 @pytest.mark.parametrize(
     ("cell", "peeky", "options"),
     [
-        ("lstm", False, {"num_layers": 2, "pass_cell_state": False, "dropout": 0.1}),
+        ("lstm", False, {"num_layers": 2, "pass_cell_state": False, "dropout": 0.1, "unroll": False}),
         ("lstm", True, {}),
         ("gru", False, {}),
         ("gru", True, {"num_layers": 2}),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqzoo.models import ExactMatch, PeekySeq2Seq, Seq2Seq, SequenceCrossentropy, load
+from seqzoo.models import ExactMatch, PeekySeq2Seq, Seq2Seq, SequenceCrossentropy, load, seq2seq
 from seqzoo.pipelines import PADDING_ID, START_ID, PairPreprocessor, Vocabulary
 
 
@@ -28,13 +28,25 @@ def test_parameters_are_the_books(sums, model, parameters):
 @pytest.mark.parametrize("unroll", [True, False])
 def test_stepping_gives_the_logits_of_teacher_forcing(sums, model, cell, unroll):
     keras.utils.set_random_seed(1)
-    seq2seq = model(sums, embedding_dim=5, hidden_dim=9, cell=cell, num_layers=2, dropout=0.3, unroll=unroll)
+    whole = model(sums, embedding_dim=5, hidden_dim=9, cell=cell, num_layers=2, dropout=0.3, unroll=unroll)
     source, target = ids((6, 7)), ids((6, 4), seed=1)
-    at_once = seq2seq({"source": source, "target": target})
-    states = seq2seq.decoder.initial_state(seq2seq.encoder(source)["states"])
+    at_once = whole({"source": source, "target": target})
+    encoded = whole.encoder(source)["states"]
+    for mine, expected in zip(tf.nest.flatten(whole.encoder.read(source)), tf.nest.flatten(encoded), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-5)
+    states = whole.decoder.initial_state(encoded)
     for position in range(4):
-        logits, states = seq2seq.decoder.step(target[:, position], states)
+        logits, states = whole.decoder.step(target[:, position], states)
         np.testing.assert_allclose(logits, at_once[:, position], rtol=1e-5, atol=1e-5)
+
+
+def test_encoder_reads_a_source_of_one_token():
+    sums = PairPreprocessor(Vocabulary("0123456789+"), source_length=1, target_length=4)
+    encoder = Seq2Seq(sums, hidden_dim=9, num_layers=2).encoder
+    for mine, expected in zip(
+        *map(tf.nest.flatten, (encoder.read(ids((6, 1))), encoder(ids((6, 1)))["states"])), strict=True
+    ):
+        np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_decoder_gets_zeros_in_place_of_the_cell_state_if_told_so(sums):
@@ -66,6 +78,14 @@ def test_generate_takes_one_string_a_tensor_a_generator_and_nothing(trained):
     assert trained.generate(tf.constant(["ab", "c"])) == ["BA", "C"]
     assert list(trained.generate_each((text for text in ["ab", "c", "d"]), batch_size=2)) == ["BA", "C", "D"]
     assert trained.generate([]) == []
+
+
+def test_parts_that_processors_share_come_in_order(trained, pairs):
+    sources = [source for source, _ in pairs] * 20
+    assert len(sources) > 4 * seq2seq._FEWEST_ROWS
+    assert trained.generate(sources) == [target for _, target in pairs] * 20
+    with pytest.raises(ValueError, match=f"row {len(sources) + 1}: source is empty"):
+        trained.generate([*sources, ""])
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,25 @@ def test_any_unicode_text_round_trips(strings):
     assert round_trip(Vocabulary.from_strings(["x", *strings]), strings) == strings
 
 
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(st.text("0123456789+-z\0é한", max_size=9), min_size=1, max_size=5),
+    st.sampled_from([DIGITS, DIGITS + "\0", DIGITS + "é"]),
+)
+def test_padded_ids_are_those_of_the_look_up(strings, tokens):
+    """With bytes, and without: in which strings there is something wrong, and the ids of the others."""
+    vocabulary, length = Vocabulary(tokens), 6
+    ids, lengths = (each.numpy() for each in vocabulary.padded_ids(tf.constant(strings), length))
+    for string, row, count in zip(strings, ids, lengths, strict=True):
+        expected = [vocabulary.lookup([token]).to_list()[0][0] for token in string]
+        if set(string) <= set(tokens):
+            assert count == len(string)
+            assert row.tolist() == (expected + [PADDING_ID] * length)[:length]
+        else:
+            assert -1 in row or count > length
+            assert count >= len(string)
+
+
 @pytest.mark.parametrize(
     "text",
     [
