@@ -6,9 +6,9 @@ import json
 import keras
 
 from seqzoo.models import seq2seq
+from seqzoo.models.execution import execution
 from seqzoo.models.losses import ExactMatch, SequenceCrossentropy
 from seqzoo.models.optimizers import Adam
-from seqzoo.models.recurrent import execution
 from seqzoo.models.text_presets import TEXT_PRESETS
 from seqzoo.pipelines import PairPreprocessor, Vocabulary, hold_out, load_addition, read_pairs, with_commuted_sums
 
@@ -163,6 +163,7 @@ class Preset:
             metrics=[ExactMatch()],
             **execution(steps_per_epoch),
         )
+        model.optimizer.build(model.trainable_variables)  # Else the first step would be traced twice.
 
     def with_book_recipe(self):
         """This model trained as *Deep Learning from Scratch 2*, section 7.3.4, does.

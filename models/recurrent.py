@@ -6,19 +6,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from seqzoo.models.execution import has_gpu
 from seqzoo.models.initializers import initializer_options
 from seqzoo.models.scan import scan
 
 CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple_rnn": keras.layers.SimpleRNN}
-
-_STRATEGIES = (
-    tf.distribute.MirroredStrategy,
-    tf.distribute.MultiWorkerMirroredStrategy,
-    tf.distribute.OneDeviceStrategy,  # As good as none.
-)
-
-# Unrolled graphs grow with the length; past this a loop compiles sooner and runs as fast.
-_LONGEST_UNROLL = 32
 
 
 @keras.saving.register_keras_serializable("seqzoo")
@@ -217,36 +209,3 @@ def number_of_states(cell):
 def repeat(context, inputs):
     """A context `[batch, dim]` at every step of `inputs`: `[batch, length, dim]`."""
     return ops.repeat(context[:, None], inputs.shape[1] or ops.shape(inputs)[1], axis=1)
-
-
-def unrolls(*lengths):
-    """Whether recurrent layers should be unrolled over sequences of these lengths on this machine.
-
-    On a CPU XLA makes short unrolled sequences fast; on a GPU unrolling would shut cuDNN out.
-    """
-    return all(length is not None and length <= _LONGEST_UNROLL for length in lengths) and not has_gpu()
-
-
-def execution(steps_per_epoch):
-    """The options of Keras' `compile` that make training fast on this machine, a dictionary.
-
-    On a CPU the steps run as one XLA program, 50 at a time: together about twice as fast as Keras' defaults. Under a
-    distribution strategy neither is possible.
-
-    Raises:
-        ValueError: under a strategy that does not keep a copy of the whole model on each device.
-    """
-    if tf.distribute.has_strategy():
-        strategy = tf.distribute.get_strategy()
-        if not isinstance(strategy, _STRATEGIES):
-            raise ValueError(
-                "A preset trains under MirroredStrategy, or MultiWorkerMirroredStrategy (seqzoo train --distributed). "
-                f"Received: {type(strategy).__name__}"
-            )
-        return {"jit_compile": False, "steps_per_execution": 1}
-    return {"jit_compile": not has_gpu(), "steps_per_execution": min(50, steps_per_epoch)}
-
-
-def has_gpu():
-    """Whether TensorFlow sees a GPU."""
-    return bool(tf.config.list_physical_devices("GPU"))

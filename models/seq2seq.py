@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from seqzoo.models.decoder import Decoder, PeekyDecoder
 from seqzoo.models.encoder import Encoder
-from seqzoo.models.recurrent import unrolls
+from seqzoo.models.execution import unrolls
 from seqzoo.pipelines.pair_preprocessor import raise_first_error
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from seqzoo.models.recurrent import has_gpu
+from seqzoo.models.execution import has_gpu
 
 _PART = 1024
 _SAMPLES = ("", 200)

@@ -5,10 +5,10 @@ import string
 
 import keras
 
+from seqzoo.models.execution import execution
 from seqzoo.models.language_model import LanguageModel
 from seqzoo.models.losses import BitsPerToken, Perplexity
 from seqzoo.models.optimizers import AdamW
-from seqzoo.models.recurrent import execution
 from seqzoo.pipelines import (
     TextPreprocessor,
     Vocabulary,
@@ -179,6 +179,7 @@ class TextPreset:
             metrics=[BitsPerToken(), Perplexity()],
             **execution(steps_per_epoch),
         )
+        model.optimizer.build(model.trainable_variables)  # Else the first step would be traced twice.
 
 
 TEXT_PRESETS = (

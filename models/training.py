@@ -2,9 +2,7 @@
 
 import contextlib
 import csv
-import ctypes
 import dataclasses
-import os
 import statistics
 import time
 
@@ -65,7 +63,6 @@ def fit(
     if preset.batch_size % replicas:
         raise ValueError(f"The batch size must be a multiple of the {replicas} devices. Received: {preset.batch_size=}")
     keras.utils.set_random_seed(seed)
-    keep_freed_memory()
     checkpoint = checkpoint or Checkpoint()
     batches = preset.batches(preprocessor, training, seed, validation, checkpoint.epoch)
     validation_batches = preset.validation_batches(preprocessor, validation)
@@ -308,19 +305,6 @@ class CpuTimes(keras.callbacks.Callback):
             "epoch": epoch,
             "total": time.process_time() + earlier,
         }
-
-
-def keep_freed_memory():
-    """Has glibc keep the memory that is freed, for the whole process; does nothing where there is no glibc.
-
-    Every training step allocates its buffers anew. glibc would give them back to the kernel, which clears each page
-    again: a tenth or more of a language model's CPU time.
-    """
-    no_mmap, no_trim = (-4, 0), (-1, 2**31 - 1)  # M_MMAP_MAX, M_TRIM_THRESHOLD; see mallopt(3).
-    mallopt = os.name == "posix" and getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt:
-        mallopt(*no_mmap)
-        mallopt(*no_trim)
 
 
 def number_of_batches(batches):

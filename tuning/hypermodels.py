@@ -7,7 +7,7 @@ from typing import ClassVar
 import keras
 import keras_tuner
 
-from seqzoo.models.training import check_finite, keep_freed_memory, number_of_batches
+from seqzoo.models.training import check_finite, number_of_batches
 from seqzoo.pipelines import PairPreprocessor
 
 
@@ -131,7 +131,6 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         recipe = self.recipe(hp)
         model = recipe.build(self.preprocessor_for(recipe))
         recipe.compile(model, self._steps_per_epoch(recipe))
-        model.optimizer.build(model.trainable_variables)  # A checkpoint's state of it can be loaded from now on.
         return model
 
     def fit(self, hp, model, *args, callbacks=(), epochs=None, **options):
@@ -140,7 +139,6 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         Raises:
             ValueError: for a loss or a score that is no longer a number.
         """
-        keep_freed_memory()
         recipe = self.recipe(hp)
         model.optimizer.iterations.assign(0)  # The schedule is this trial's, whatever checkpoint it goes on from.
         history = model.fit(

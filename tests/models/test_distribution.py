@@ -148,9 +148,9 @@ def test_other_strategies_are_refused(small):
         strategy.scope(),
         pytest.raises(ValueError, match=r"under MirroredStrategy, .*Received: CentralStorageStrategy"),
     ):
-        models.recurrent.execution(10)
+        models.execution.execution(10)
     with tf.distribute.OneDeviceStrategy("CPU:0").scope():
-        assert models.recurrent.execution(10) == {"jit_compile": False, "steps_per_execution": 1}
+        assert models.execution.execution(10) == {"jit_compile": False, "steps_per_execution": 1}
 
 
 def test_batch_that_cannot_be_divided_is_an_error(small, pairs):

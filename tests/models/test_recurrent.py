@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqzoo.models import recurrent
+from seqzoo.models import execution, recurrent
 
 
 def random(*shape, seed=0):
@@ -58,9 +58,9 @@ def test_unknown_cell_is_refused():
 
 
 def test_short_sequences_are_unrolled_on_a_cpu_and_long_ones_are_not():
-    assert recurrent.unrolls(7, 4) is not recurrent.has_gpu()
-    assert not recurrent.unrolls(7, 500)
-    assert not recurrent.unrolls(None)
+    assert execution.unrolls(7, 4) is not execution.has_gpu()
+    assert not execution.unrolls(7, 500)
+    assert not execution.unrolls(None)
 
 
 @pytest.mark.parametrize("cell", recurrent.CELLS)
