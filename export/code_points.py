@@ -28,7 +28,7 @@ def _seq2seq(model):
     vocabulary, length = preprocessor.vocabulary, preprocessor.source_length
     all_ids = np.arange(vocabulary.size)
     # What a token adds to the first layers' gates, a row each: no matrix product is left to do for it.
-    read = tf.nest.map_structure(lambda table: tf.constant(table.numpy()), encoder.tables())
+    tables = tf.nest.map_structure(lambda table: tf.constant(table.numpy()), encoder.tables())
     written = tf.constant(decoder.recurrent[0].project(decoder.embedding(all_ids)).numpy())
     written_code_points = tf.constant(_code_points(vocabulary, unknown=REPLACEMENT))
 
@@ -42,7 +42,7 @@ def _seq2seq(model):
         error = tf.reduce_any(wrong, axis=1, keepdims=True)
         ids = tf.where(error, PADDING_ID, ids)
         ids = ids[:, ::-1] if preprocessor.reverse else ids
-        return {**decoder.initial_state(encoder.read(ids, read)), "tokens": written}, error
+        return {**decoder.initial_state(encoder.read(ids, tables)), "tokens": written}, error
 
     def answer(source):
         states, error = encoded(source)

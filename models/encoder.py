@@ -107,12 +107,12 @@ class Encoder(keras.Model):
 
         Args:
             source: int32, `[batch, length]`, `length` known.
-            tables: what `tables` gives, computed unless given.
+            tables: what `tables` gives, computed unless given: work for each token of the vocabulary.
 
         Returns:
             The list `states` of the class.
         """
-        tables = tables or self.tables()
+        tables = self.tables() if tables is None else tables
         first, *later = tf.unstack(source, axis=1)
         states = [tf.gather(table, first) for table in tables["states"]]
         recurrent, outputs = tf.gather(tables["recurrent"], first), [states[0]]

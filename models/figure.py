@@ -3,6 +3,7 @@
 import dataclasses
 
 from seqzoo.files import new_folder
+from seqzoo.models.execution import choose_threads
 from seqzoo.models.presets import PRESETS
 from seqzoo.models.training import draw_curves, fit, write_table
 
@@ -36,6 +37,7 @@ def figure(output, recipe="book", data=None, validation_data=None, epochs=None, 
     """
     if recipe not in RECIPES:
         raise ValueError(f"recipe must be one of {RECIPES}. Received: {recipe!r}")
+    choose_threads(max(PRESETS[name].hidden_dim for name in VARIANTS.values()))
     runs = {}
     for variant, name in VARIANTS.items():
         preset = PRESETS[name].with_book_recipe() if recipe == "book" else PRESETS[name]

@@ -163,7 +163,8 @@ class Preset:
             metrics=[ExactMatch()],
             **execution(steps_per_epoch),
         )
-        model.optimizer.build(model.trainable_variables)  # Else the first step would be traced twice.
+        # Else the first step would be traced twice, and a search could not load a checkpoint before it.
+        model.optimizer.build(model.trainable_variables)
 
     def with_book_recipe(self):
         """This model trained as *Deep Learning from Scratch 2*, section 7.3.4, does.

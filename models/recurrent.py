@@ -1,7 +1,5 @@
 """The recurrent layer that every model here is built from: a stock Keras one, run with fewer products."""
 
-import functools
-
 import keras
 import tensorflow as tf
 from keras import ops
@@ -82,8 +80,8 @@ class Recurrent(keras.layers.Layer):
             bias = self._recurrent_bias()
             bias = ops.zeros(projected.shape[-1:], self.compute_dtype) if bias is None else bias
             kernel = self._weight("recurrent_kernel")
-            adds = self.cell != "gru"
-            combine = functools.partial(self._combine, 0.0) if adds else self._combine
+            adds = self.cell != "gru"  # The others read only the sum of the two.
+            combine = (lambda gates, states: self._combine(0.0, gates, states)) if adds else self._combine
             outputs, states = scan(combine, projected + from_context, kernel, bias, states, adds)
             return ops.transpose(outputs, (1, 0, 2)), states
         outputs = []

@@ -4,21 +4,23 @@ import collections
 import concurrent.futures
 import functools
 import itertools
-import os
 
 import keras
 import tensorflow as tf
 
 from seqzoo.models.decoder import Decoder, PeekyDecoder
 from seqzoo.models.encoder import Encoder
-from seqzoo.models.execution import unrolls
+from seqzoo.models.execution import processors, unrolls
 from seqzoo.pipelines.pair_preprocessor import raise_first_error
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID
 
-_PROCESSORS = os.cpu_count()
+_PROCESSORS = processors()
 
 # A part of a batch that a processor of its own answers has at least so many rows.
 _FEWEST_ROWS = 64
+
+# A vocabulary of up to so many tokens is read faster by looking up what follows from each.
+_LARGEST_TABLE = 256
 
 # Up to so many steps of an answer are cheaper to take than to ask, before each, whether all answers have ended.
 _UNASKED_STEPS = 8
@@ -103,7 +105,7 @@ class Seq2Seq(keras.Model):
 
         # === Config ===
         self.preprocessor = preprocessor
-        self._unrolls = shared["unroll"]
+        self._reads = shared["unroll"] and preprocessor.vocabulary.size <= _LARGEST_TABLE
         self._config = {
             "embedding_dim": embedding_dim,
             "hidden_dim": hidden_dim,
@@ -166,20 +168,18 @@ class Seq2Seq(keras.Model):
         signature = [tf.TensorSpec([None], tf.string)]
         return tf.function(answer, input_signature=signature, autograph=False).get_concrete_function()
 
-    @property
+    @functools.cached_property
     def answer(self):
         """`generate` as one compiled graph, for use in other graphs.
 
         Maps string `[batch]` to `(answers, log_probabilities, errors)`: string `[batch]`, float32 `[batch]` in nats,
         and string `[batch]`, `""` where the source is fine; else the answer is `""` and the log-probability 0.
         """
-        if not hasattr(self, "_answer"):
-            signature = [tf.TensorSpec([None], tf.string)]
-            self._answer = tf.function(self._answer_strings, input_signature=signature, autograph=False)
-        return self._answer
+        signature = [tf.TensorSpec([None], tf.string)]
+        return tf.function(self._answer_strings, input_signature=signature, autograph=False)
 
     def decode_greedily(self, source):
-        """The most probable token at each step, until all rows of the batch have ended.
+        """The most probable token at each step.
 
         Args:
             source: int32 `[batch, source_length]`, as `preprocessor.encode_sources` gives it.
@@ -188,7 +188,7 @@ class Seq2Seq(keras.Model):
             `(ids, log_probability)`: int32 `[batch, target_length]`, 0 from the answer's end on, and float32 `[batch]`,
             the natural logarithm of the answer's probability, its end included.
         """
-        states = self.encoder.read(source) if self._unrolls else self.encoder(source, training=False)["states"]
+        states = self.encoder.read(source) if self._reads else self.encoder(source, training=False)["states"]
         states = self.decoder.initial_state(states)
         batch, length = tf.shape(source)[0], self.preprocessor.target_length
 
@@ -247,10 +247,10 @@ class PeekySeq2Seq(Seq2Seq):
 
 
 def _parts(batch):
-    """A list of strings cut into one part a processor, none of fewer than `_FEWEST_ROWS`."""
+    """A list of strings cut evenly into up to one part a processor, of several none below `_FEWEST_ROWS`."""
     count = max(1, min(_PROCESSORS, len(batch) // _FEWEST_ROWS))
-    size = -(-len(batch) // count)
-    return [batch[start : start + size] for start in range(0, len(batch), size)]
+    edges = [len(batch) * part // count for part in range(count + 1)]
+    return [batch[start:end] for start, end in itertools.pairwise(edges)]
 
 
 def _in_parallel(function, items):
@@ -263,9 +263,8 @@ def _in_parallel(function, items):
     try:
         waiting = collections.deque(pool.submit(function, item) for item in ahead)
         while waiting:
-            result = waiting.popleft().result()
+            yield waiting.popleft().result()
             waiting.extend(pool.submit(function, item) for item in itertools.islice(items, 1))
-            yield result
     finally:
         pool.shutdown(cancel_futures=True)
 

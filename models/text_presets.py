@@ -179,7 +179,8 @@ class TextPreset:
             metrics=[BitsPerToken(), Perplexity()],
             **execution(steps_per_epoch),
         )
-        model.optimizer.build(model.trainable_variables)  # Else the first step would be traced twice.
+        # Else the first step would be traced twice, and a search could not load a checkpoint before it.
+        model.optimizer.build(model.trainable_variables)
 
 
 TEXT_PRESETS = (

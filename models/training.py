@@ -15,6 +15,7 @@ from seqzoo.files import read_json, remove_leftovers, replacing, write_json
 from seqzoo.models.checkpoint import Checkpoint
 from seqzoo.models.distribution import Workers, mirrored
 from seqzoo.models.evaluation import evaluate
+from seqzoo.models.execution import choose_threads
 from seqzoo.models.loading import load
 from seqzoo.plans import data_plan, planned_folder
 
@@ -135,6 +136,7 @@ def train(
         )
     if distributed and devices != 1:
         raise ValueError(f"With distributed=True each worker has one device. Received: devices={devices}")
+    choose_threads(preset.hidden_dim)
     workers = Workers() if distributed else None
     strategy = mirrored(devices)
     training, validation, preprocessor = preset.training_data(data, validation_data, seed)

@@ -132,12 +132,12 @@ class Vocabulary:
 
         Args:
             strings: string tensor, `[batch]`, UTF-8.
-            length: int.
+            length: int, at least 1.
 
         Returns:
             `(ids, lengths)`: int32 `[batch, length]`, as `token_ids` gives them, then `PADDING_ID`; and int32
-            `[batch]`, how many tokens each string has, uncut. A string with a character outside a vocabulary of ASCII
-            may count for longer than it is.
+            `[batch]`, how many tokens each string has, uncut. In a vocabulary of ASCII each byte of another character
+            counts as a token of id -1.
         """
         if self._byte_ids is None:
             ids = self.lookup(strings)

@@ -12,6 +12,7 @@ import keras
 
 from seqzoo.models import Preset, TextPreset
 from seqzoo.models import preset as preset_named
+from seqzoo.models.execution import choose_threads
 from seqzoo.models.training import recipe_fields
 from seqzoo.pipelines import hold_out
 from seqzoo.plans import data_plan, planned_folder
@@ -118,6 +119,7 @@ def hypermodel_class(preset):
 
 def _hypermodel(plan):
     preset = _KINDS[plan["kind"]](**plan["preset"])
+    choose_threads(preset.hidden_dim)
     training, validation, preprocessor = preset.training_data(plan["data"], plan["validation_data"], plan["seed"])
     if plan["data"] is None and isinstance(preset, Preset):
         # What is validated on so far are the test sums, which a search may not see.

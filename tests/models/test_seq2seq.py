@@ -40,13 +40,13 @@ def test_stepping_gives_the_logits_of_teacher_forcing(sums, model, cell, unroll)
         np.testing.assert_allclose(logits, at_once[:, position], rtol=1e-5, atol=1e-5)
 
 
-def test_encoder_reads_a_source_of_one_token():
-    sums = PairPreprocessor(Vocabulary("0123456789+"), source_length=1, target_length=4)
-    encoder = Seq2Seq(sums, hidden_dim=9, num_layers=2).encoder
-    for mine, expected in zip(
-        *map(tf.nest.flatten, (encoder.read(ids((6, 1))), encoder(ids((6, 1)))["states"])), strict=True
-    ):
+def test_sources_of_one_token_are_read_and_answered():
+    model = Seq2Seq(PairPreprocessor(Vocabulary("0123456789+"), source_length=1, target_length=4), num_layers=2)
+    source = ids((6, 1))
+    pairs = zip(*map(tf.nest.flatten, (model.encoder.read(source), model.encoder(source)["states"])), strict=True)
+    for mine, expected in pairs:
         np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-5)
+    assert len(model.generate(["1", "+"])) == 2
 
 
 def test_decoder_gets_zeros_in_place_of_the_cell_state_if_told_so(sums):
@@ -80,12 +80,31 @@ def test_generate_takes_one_string_a_tensor_a_generator_and_nothing(trained):
     assert trained.generate([]) == []
 
 
-def test_parts_that_processors_share_come_in_order(trained, pairs):
+def test_parts_that_processors_share_come_in_order(trained, pairs, monkeypatch):
+    monkeypatch.setattr(seq2seq, "_PROCESSORS", 3)
     sources = [source for source, _ in pairs] * 20
     assert len(sources) > 4 * seq2seq._FEWEST_ROWS
     assert trained.generate(sources) == [target for _, target in pairs] * 20
     with pytest.raises(ValueError, match=f"row {len(sources) + 1}: source is empty"):
         trained.generate([*sources, ""])
+    for rows in (0, 1, 127, 128, 193, 1000):
+        parts = seq2seq._parts(sources[:rows])
+        assert [source for part in parts for source in part] == sources[:rows]
+        assert len(parts) == 1 or min(map(len, parts)) >= seq2seq._FEWEST_ROWS
+
+
+def test_long_answers_and_large_vocabularies_are_decoded_alike(trained, pairs, monkeypatch):
+    """By a loop that asks whether all have ended, and without tables."""
+    source, _ = trained.preprocessor.encode_sources([source for source, _ in pairs])
+    expected = trained.decode_greedily(source)
+    monkeypatch.setattr(seq2seq, "_UNASKED_STEPS", 0)
+    trained._reads = False
+    try:
+        answers, log_probabilities = trained.decode_greedily(source)
+    finally:
+        trained._reads = True
+    assert (answers.numpy() == expected[0].numpy()).all()
+    np.testing.assert_allclose(log_probabilities, expected[1], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,12 @@ import atexit
 import contextlib
 import dataclasses
 import functools
+import os
 import pathlib
 import tempfile
+
+# As the command line and `train` do for a model of this width; several threads take longer. It must be said first.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import keras
 import numpy as np
