@@ -33,9 +33,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 _OPENBLAS = {name: os.environ.pop(name) for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE") if name in os.environ}
 
 _GOAL = 0.975
-# The shortest schedule by which both sides reach the goal with the first two seeds; after 6 epochs one of PyTorch's
-# ends at 97.1%.
-_EPOCHS = 7
+# The shortest schedule by which both sides reach the goal on addition/digits_3 with each of the first three seeds.
+_EPOCHS = 8
 _BOOK_EPOCHS = 60  # The book's constant learning rate needs no plan, only a limit.
 
 _SOURCE_LENGTH, _TARGET_LENGTH = 7, 4
