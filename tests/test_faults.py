@@ -75,7 +75,11 @@ def start(folder, data, *options):
     command = ["train", "word_lstm", "--data", data, "--output", folder, "--epochs", 6, "--batch-size", 4]
     sizes = ["--hidden-dim", 8, "--embedding-dim", 8, "--cell", "simple_rnn", "--window", 4, "--seed", 3]
     return subprocess.Popen(
-        [sys.executable, "-m", "seqzoo", *map(str, command + sizes), *options], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "seqzoo", *map(str, command + sizes), *options],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that a script starts with `&` would have it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
