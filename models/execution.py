@@ -13,7 +13,7 @@ _STRATEGIES = (
 )
 
 # Products of wide layers are faster on several threads, of narrower ones on one. Measured on two cores: an epoch of the
-# peeky model of 128 units 1.9 s with 2.8 s of CPU time, on one thread 1.6 s of both; a step of a language model of 256
+# peeky model of 128 units 1.9 s either way, with 2.9 and 1.9 s of CPU time; a step of a language model of 256
 # units 26 ms either way, with 40 and 27 ms of CPU time; of two layers of 384 units 97 ms, on one thread 135 ms.
 _WIDEST_ON_ONE_THREAD = 256
 
