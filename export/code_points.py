@@ -17,8 +17,8 @@ def signatures(model):
     """The signatures of a model: a dictionary from the name to `(function, input specs)`.
 
     A text is int32 code points, 0 after its end, so that a file needs no vocabulary beside it; in an answer only those
-    above 0 are text. `error` says of each row whether it was none that the model can read; its answer, probabilities or
-    logits are 0 then, and the states of a step those that came in.
+    above 0 are text. `error` is 1 for a row that was none that the model can read, and its answer, probabilities or
+    logits are 0 then, the states of a step those that came in. It is int32: LiteRT in browsers has no booleans.
     """
     return _language_model(model) if isinstance(model, LanguageModel) else _seq2seq(model)
 
@@ -55,11 +55,15 @@ def _seq2seq(model):
         ids = tf.stack(tokens, axis=1)
         ended = tf.cumsum(tf.cast(ids == PADDING_ID, tf.int32), axis=1) + tf.cast(error, tf.int32)
         answer = tf.gather(written_code_points, tf.where(ended > 0, PADDING_ID, ids))
-        return {"answer": answer, "error": tf.reshape(error, [-1])}
+        return {"answer": answer, "error": tf.cast(tf.reshape(error, [-1]), tf.int32)}
 
     def encode(source):
         states, error = encoded(source)
-        return {**_named(states), "error": tf.reshape(error, [-1])}
+        named = _named(states)
+        if "context" in named:
+            # It is the first layer's state too, and LiteRT in browsers gives one tensor under one name only.
+            named["context"] = tf.maximum(named["context"], tf.float32.min)
+        return {**named, "error": tf.cast(tf.reshape(error, [-1]), tf.int32)}
 
     def decode_step(token, **named):
         ids, is_token = _lookup(vocabulary, token)
@@ -74,7 +78,7 @@ def _seq2seq(model):
             for name, state in _named(new_states).items()
             if name.startswith("state")
         }
-        return {"probabilities": probabilities, "next": tf.where(error, 0, best), "error": error, **new}
+        return {"probabilities": probabilities, "next": tf.where(error, 0, best), "error": tf.cast(error, tf.int32), **new}
 
     state_specs = [
         tf.TensorSpec(state.shape, tf.float32, name)
@@ -104,7 +108,7 @@ def _language_model(model):
             name: tf.where(is_wrong, named[name], state)
             for name, state in zip(names, tf.nest.flatten(states), strict=True)
         }
-        return {"logits": tf.where(is_wrong, 0.0, logits), "error": error, **new}
+        return {"logits": tf.where(is_wrong, 0.0, logits), "error": tf.cast(error, tf.int32), **new}
 
     def specs(batch):
         states = [tf.TensorSpec([batch, model.hidden_dim], tf.float32, name) for name in names]

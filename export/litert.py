@@ -87,19 +87,27 @@ def _checked(model, path, data):
 
     interpreter = Interpreter(str(path), num_threads=1)
     if isinstance(model, LanguageModel):
-        return check_steps(model, lambda ids: _logits(interpreter, model, ids), data)
+        return check_steps(model, logits_of(interpreter, model), data)
+    return check_answers(model, answers_of(interpreter, model), *sample_pairs(model, data))
+
+
+def answers_of(interpreter, model):
+    """What asks the file of a `Seq2Seq`: a function from a list of `str` to as many answers."""
     ask = interpreter.get_signature_runner("serving_default")
     length = model.preprocessor.source_length
 
-    def answer(sources):
+    def answers(sources):
         batch = [[ord(character) for character in text.ljust(length, "\0")] for text in sources]
         return ["".join(map(chr, row[row > 0])) for row in ask(source=np.array(batch, "int32"))["answer"]]
 
-    return check_answers(model, answer, *sample_pairs(model, data))
+    return answers
 
 
-def _logits(interpreter, model, ids):
-    """What `step` gives for the tokens `ids` of a text, one by one: `[length, vocabulary_size]`."""
+def logits_of(interpreter, model):
+    """What reads a text with the file of a `LanguageModel`, token by token.
+
+    It gives a function from ids `[length]` to logits, `[length, vocabulary_size]`.
+    """
     vocabulary = model.preprocessor.vocabulary
     code_points = interpreter.get_signature_runner("vocabulary")()["code_points"].copy()
     code_points[START_ID] = 0
@@ -107,13 +115,17 @@ def _logits(interpreter, model, ids):
         code_points[vocabulary.unknown_id] = REPLACEMENT
     step = interpreter.get_signature_runner("step")
     inputs = step.get_input_details().items()
-    states = {name: np.zeros(info["shape"], "float32") for name, info in inputs if name != "token"}
-    rows = []
-    for token in ids:
-        reply = step(token=code_points[[token]], **states)
-        states = {name: reply[name] for name in states}
-        rows.append(reply["logits"][0])
-    return np.array(rows)
+
+    def logits(ids):
+        states = {name: np.zeros(info["shape"], "float32") for name, info in inputs if name != "token"}
+        rows = []
+        for token in ids:
+            reply = step(token=code_points[[token]], **states)
+            states = {name: reply[name] for name in states}
+            rows.append(reply["logits"][0])
+        return np.array(rows)
+
+    return logits
 
 
 def _in_float32(model):

@@ -113,7 +113,7 @@ def _checked(model, run, data):
     """The comparison with the model, and a request for each signature, of which the second row is wrong."""
     if isinstance(model, LanguageModel):
         prompts = sample_prompts(model, data)
-        result = check_texts(model, lambda *request: _most_probable_texts(run, *request), prompts)
+        result = check_texts(model, lambda *request: most_probable_texts(run, *request), prompts)
         prompt = np.array([prompts[-1]] * 2, object)
         options = {"temperature": np.array([0.8, 0.0], "float32"), "top_k": np.array([5, 5], "int32")}
         options |= {"length": np.array([40, 40], "int32"), "seed": np.array([1, 1], "int64")}
@@ -136,7 +136,8 @@ def _answers(run, sources):
     return [text.decode() for text in run("serving_default", source=sources)["answer"]]
 
 
-def _most_probable_texts(run, prompts, length):
+def most_probable_texts(run, prompts, length):
+    """What the SavedModel of a language model, loaded with `loaded`, writes on from prompts, greedily."""
     options = {"length": length, "temperature": 1.0, "top_k": 1, "seed": 0}
     reply = run("sample", prompt=prompts, **{name: [value] * len(prompts) for name, value in options.items()})
     return [text.decode() for text in reply["text"]]

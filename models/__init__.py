@@ -13,11 +13,12 @@ from seqzoo.models.decoder import Decoder, PeekyDecoder
 from seqzoo.models.encoder import Encoder
 from seqzoo.models.evaluation import evaluate
 from seqzoo.models.language_model import LanguageModel
-from seqzoo.models.loading import load
+from seqzoo.models.loading import from_preset, load
 from seqzoo.models.losses import BitsPerToken, ExactMatch, Perplexity, SequenceCrossentropy
-from seqzoo.models.presets import PRESETS, Preset, preset
+from seqzoo.models.presets import PRESETS, Preset, card, preset
 from seqzoo.models.samplers import Chain, Greedy, Sampler, Temperature, TopK, TopP
 from seqzoo.models.seq2seq import PeekySeq2Seq, Seq2Seq
+from seqzoo.models.sum_evaluation import evaluate_all_sums, evaluate_sums
 from seqzoo.models.text_presets import TextPreset
 
 __all__ = [
@@ -41,7 +42,11 @@ __all__ = [
     "TextPreset",
     "TopK",
     "TopP",
+    "card",
     "evaluate",
+    "evaluate_all_sums",
+    "evaluate_sums",
+    "from_preset",
     "load",
     "preset",
 ]

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from seqzoo.models.from_preset import FromPreset
 from seqzoo.models.recurrent import number_of_states, recurrent_layers
 from seqzoo.models.samplers import Sampler, uniform_numbers
 from seqzoo.pipelines.pair_preprocessor import raise_first_error
@@ -17,7 +18,7 @@ _STREAM_TOKENS = 8
 
 
 @keras.saving.register_keras_serializable("seqzoo")
-class LanguageModel(keras.Model):
+class LanguageModel(FromPreset, keras.Model):
     """A recurrent language model: the probability of each next token, given all before.
 
     `Rnnlm` and `BetterRnnlm` of *Deep Learning from Scratch 2*, sections 5.5 and 6.5 (Zaremba et al. 2014,

@@ -7,7 +7,7 @@ import keras
 
 from seqzoo.models.language_model import LanguageModel
 from seqzoo.models.model_file import check_objects, check_sizes, check_weights, parts_of, registered, shown
-from seqzoo.models.presets import PRESETS
+from seqzoo.models.presets import PRESETS, shipped
 from seqzoo.models.seq2seq import Seq2Seq
 from seqzoo.pipelines import PairPreprocessor, TextPreprocessor, Vocabulary
 
@@ -20,16 +20,16 @@ def load(path):
     that a small file never takes much memory. Nothing in it is executed, no other file is read.
 
     Args:
-        path: file name.
+        path: file name, or the name of a preset that ships trained; see `from_preset`.
 
     Raises:
         FileNotFoundError: where there is no such file.
         ValueError: where it is no model of seqzoo, or damaged.
     """
+    if str(path) in PRESETS and not pathlib.Path(path).exists():
+        path = shipped(path) / "model.keras"
     path = pathlib.Path(path)
     if not path.exists():
-        if str(path) in PRESETS:
-            raise ValueError(f"The preset {path} has no trained model here. Train it: {PRESETS[str(path)].command}")
         raise FileNotFoundError(f"There is no model file {path}")
     if not path.is_file() or path.suffix != ".keras":  # Keras has another reader for each other name.
         raise ValueError(f"{path} is not a file named .keras; a model is one .keras file")
@@ -50,6 +50,23 @@ def load(path):
         reason = f": {shown(error)}" if str(error) else ""
         raise ValueError(f"{path} {problem}{reason}") from error
     return model
+
+
+def from_preset(name, load_weights=True):
+    """The model of a preset.
+
+    Args:
+        name: str, one of those that `seqzoo presets` lists with a score: they ship trained.
+        load_weights: bool; `False` gives its architecture and preprocessor with new weights.
+
+    Returns:
+        `Seq2Seq` or `LanguageModel`, not compiled: compile it with a recipe to train on.
+
+    Raises:
+        ValueError: for a preset that does not exist, or does not ship trained.
+    """
+    model = load(shipped(name) / "model.keras")
+    return model if load_weights else type(model).from_config(model.get_config())
 
 
 def _is_model(config):

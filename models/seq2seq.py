@@ -11,6 +11,7 @@ import tensorflow as tf
 from seqzoo.models.decoder import Decoder, PeekyDecoder
 from seqzoo.models.encoder import Encoder
 from seqzoo.models.execution import processors, unrolls
+from seqzoo.models.from_preset import FromPreset
 from seqzoo.pipelines.pair_preprocessor import raise_first_error
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID
 
@@ -27,7 +28,7 @@ _UNASKED_STEPS = 8
 
 
 @keras.saving.register_keras_serializable("seqzoo")
-class Seq2Seq(keras.Model):
+class Seq2Seq(FromPreset, keras.Model):
     """A recurrent encoder and decoder that learn to answer strings with strings.
 
     `Seq2seq` of *Deep Learning from Scratch 2*, section 7.3.3 (Sutskever et al. 2014,

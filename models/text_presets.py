@@ -44,8 +44,6 @@ class TextPreset:
         epochs: int.
         learning_rate: float, its highest value.
         weight_decay: float.
-        nats_per_token: float, on the held-out text after training, as measured with `command`.
-        cpu_minutes: float, process CPU time of that training.
     """
 
     name: str
@@ -66,8 +64,6 @@ class TextPreset:
     epochs: int = 6
     learning_rate: float = 5e-3
     weight_decay: float = 0.0
-    nats_per_token: float | None = None
-    cpu_minutes: float | None = None
 
     metric = "val_loss"
     metric_label = "nats per token, held-out windows without context"
@@ -185,19 +181,17 @@ class TextPreset:
 
 TEXT_PRESETS = (
     TextPreset("char_lstm"),
-    TextPreset("char_lstm_pydoc", source="pydoc_data.topics", ascii=True, nats_per_token=1.174, cpu_minutes=1.0),
+    TextPreset("char_lstm_pydoc", source="pydoc_data.topics", ascii=True),
     TextPreset(
         "char_lstm_tiny_shakespeare",
         source="tiny_shakespeare",
         hidden_dim=384,
         num_layers=2,
         dropout=0.5,
-        epochs=16,
+        epochs=18,
         steps_per_epoch=None,
         learning_rate=4e-3,
         weight_decay=0.05,
-        nats_per_token=1.439,
-        cpu_minutes=53.2,
     ),
     TextPreset(
         "word_lstm",

@@ -23,9 +23,6 @@ from seqzoo.plans import data_plan, planned_folder
 _PLAN, _CHECKPOINT = "run.json", "checkpoint.npz"
 _MODEL, _HISTORY, _CURVE, _METRICS = "model.keras", "history.csv", "history.png", "metrics.json"
 
-# Figures that a preset has reached before say nothing about the run.
-_REACHED = ("exact_match", "nats_per_token", "cpu_minutes")
-
 
 def fit(
     preset,
@@ -142,7 +139,7 @@ def train(
     training, validation, preprocessor = preset.training_data(data, validation_data, seed)
     plan = {
         "kind": type(preset).__name__,
-        "preset": recipe_fields(preset),
+        "preset": dataclasses.asdict(preset),
         "seed": seed,
         **data_plan(preset, data, validation_data),
     }
@@ -195,7 +192,7 @@ def _write_results(output, preset, model, validation, checkpoint, run, cpu):
         "parameters": model.count_params(),
         "epochs": len(checkpoint.history),
         **run,
-        "preset": recipe_fields(preset),
+        "preset": dataclasses.asdict(preset),
         "wall_seconds": time.monotonic() - checkpoint.began + checkpoint.earlier_seconds["wall"],
         "cpu_seconds": cpu.seconds(checkpoint.earlier_seconds["cpu"]),
     }
@@ -237,11 +234,6 @@ def check_finite(losses, preset):
         raise ValueError(
             f"Training diverged: its loss is no longer a number. Received: {preset.learning_rate=}; lower it"
         )
-
-
-def recipe_fields(preset):
-    """The fields of a preset as a dictionary, but for the figures that it has reached."""
-    return {key: value for key, value in dataclasses.asdict(preset).items() if key not in _REACHED}
 
 
 def draw_curves(path, curves, label="exact match on validation data"):

@@ -10,6 +10,7 @@ import sys
 import zipfile
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -59,7 +60,7 @@ def test_help_names_every_command_and_loads_no_tensorflow():
     assert result.returncode == 0
     assert all(
         name in result.stdout.decode()
-        for name in ("demo", "presets", "train", "tune", "evaluate", "generate", "sample", "export", "figure")
+        for name in ("demo", "presets", "train", "build", "tune", "evaluate", "generate", "sample", "export", "figure")
     )
     loaded = result.stderr.decode()
     assert "argparse" in loaded
@@ -255,6 +256,84 @@ def test_presets_lists_parameters_as_text_and_json(run):
     assert [row["name"] for row in json.loads(output)["presets"]] == list(models.PRESETS)
 
 
+def test_presets_that_ship_have_their_cards_figures(run):
+    _, output, _ = run("presets", "--json")
+    rows = {row["name"]: row for row in json.loads(output)["presets"]}
+    card = models.card("addition_reverse")
+    assert rows["addition_reverse"]["shipped"] is True
+    assert rows["addition_reverse"]["errors"] == card["sums"]["errors"]
+    assert rows["addition_reverse"]["exact_match"] == card["held_out"]["exact_match"]
+    assert rows["char_lstm_pydoc"]["nats_per_token"] == models.card("char_lstm_pydoc")["held_out"]["nats_per_token"]
+    assert rows["pairs_baseline"]["shipped"] is False
+    assert rows["pairs_baseline"]["exact_match"] is None
+
+
+def test_presets_answer_by_name_anywhere(tmp_path):
+    result = command("generate", "addition_peeky_reverse", "57+5", "628+521", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, b"62\n1149\n")
+    result = command("sample", "char_lstm_pydoc", "--greedy", "--length", 20, cwd=tmp_path)
+    assert result.returncode == 0
+    assert len(result.stdout.decode().strip()) > 10
+
+
+@pytest.fixture
+def two_digits_file(tmp_path):
+    """A model of sums of two digits that has learnt little."""
+    keras.utils.set_random_seed(0)
+    preprocessor = pipelines.PairPreprocessor(pipelines.Vocabulary("0123456789+"), 5, 3)
+    path = tmp_path / "two.keras"
+    models.Seq2Seq(preprocessor, embedding_dim=4, hidden_dim=8).save(path)
+    return path
+
+
+def test_evaluate_exhaustive_asks_every_sum_and_lists_the_wrong_ones(run, two_digits_file):
+    status, output, _ = run("evaluate", two_digits_file, "--exhaustive", "--json")
+    figures = json.loads(output)
+    assert (status, figures["rows"]) == (0, 10_000)
+    model = models.load(two_digits_file)
+    sums = [(f"{a}+{b}", str(a + b)) for a in range(100) for b in range(100)]
+    answers = model.generate([source for source, _ in sums])
+    wrong = [
+        {"source": source, "target": target, "answer": answer}
+        for (source, target), answer in zip(sums, answers, strict=True)
+        if answer != target
+    ]
+    assert figures["wrong"] == wrong
+    assert figures["errors"] == len(wrong)
+    _, output, _ = run("evaluate", two_digits_file, "--exhaustive")
+    assert f"of 10,000 sums\nwrong         {len(wrong):,}\n" in output
+    assert output.count("(right: ") == len(wrong)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        ("addition_5_digits", [], "All sums are asked of models of up to 3 digits; this one is for sums of 5 digits"),
+        ("char_lstm_pydoc", [], "--exhaustive asks a model of sums for every sum there is"),
+        ("addition_reverse", ["--data", "x"], "--exhaustive asks a model of sums for every sum there is"),
+    ],
+)
+def test_evaluate_exhaustive_of_anything_else_says_so(run, model, options, message):
+    status, output, errors = run("evaluate", model, "--exhaustive", *options)
+    assert (status, output) == (2, "")
+    assert errors.startswith(f"error: {message}")
+
+
+def test_build_makes_a_card(run, tmp_path):
+    data, made = tmp_path / "sums.tsv", tmp_path / "made"
+    data.write_text("".join(f"{a}+{b}\t{a + b}\n" for a in range(20) for b in range(a, 20)))
+    options = ["pairs_baseline", "--data", data, "--output", made]
+    status, output, _ = run("build", *options, "--json")
+    assert status == 0
+    assert json.loads(output) == json.loads((made / "card.json").read_text("utf-8"))
+    status, output, errors = run("build", *options)
+    assert (status, output) == (2, "")
+    assert "already holds another run" in errors
+    status, output, _ = run("build", *options, "--resume")
+    assert status == 0
+    assert f"card          {made}/card.md" in output
+
+
 def test_figure_draws_three_curves(run, eagerly, tmp_path):
     data = tmp_path / "sums.tsv"
     data.write_text("".join(f"{a}+{b}\t{a + b}\n" for a in range(20) for b in range(a, 20)))
@@ -401,7 +480,7 @@ def test_weights_of_another_size_are_an_error(run, model_file, tmp_path):
         (["train", "addition_baseline", "--seed", "-1", "--output", "x"], "argument --seed"),
         (["train", "addition_baseline", "--cell", "rnn", "--output", "x"], "argument --cell: invalid choice: 'rnn'"),
         (["generate", "missing.keras", "57+5"], "There is no model file missing.keras"),
-        (["generate", "pairs_baseline", "57+5"], "The preset pairs_baseline has no trained model here. Train it"),
+        (["generate", "pairs_baseline", "57+5"], "The preset pairs_baseline does not ship trained. Train it"),
         (["evaluate", "missing.keras"], "There is no model file missing.keras"),
         (["fly"], "argument COMMAND: invalid choice: 'fly'"),
     ],

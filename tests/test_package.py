@@ -8,6 +8,8 @@ import zipfile
 
 import pytest
 
+from seqzoo.models import PRESETS, card
+
 ROOT = pathlib.Path(__file__).parents[1]
 FOLDERS = {
     "src/seqzoo": "seqzoo",
@@ -15,6 +17,7 @@ FOLDERS = {
     "models": "seqzoo/models",
     "tuning": "seqzoo/tuning",
     "export": "seqzoo/export",
+    "saved_models": "seqzoo/saved_models",
 }
 
 
@@ -26,6 +29,8 @@ def wheel_names(tmp_path_factory):
     stray = copy / "saved_models/mine"
     stray.mkdir(parents=True)
     (stray / "model.keras").write_text("a user's")
+    (copy / "saved_models/addition_reverse/training").mkdir(exist_ok=True)
+    (copy / "saved_models/addition_reverse/training/mine.keras").write_text("a user's")
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", copy / "dist", copy]
     subprocess.run(command, check=True)
     (wheel,) = (copy / "dist").glob("*.whl")
@@ -37,6 +42,16 @@ def test_wheel_holds_every_module(wheel_names):
     modules = {f"{package}/{path.name}" for folder, package in FOLDERS.items() for path in (ROOT / folder).glob("*.py")}
     assert len(modules) > 10
     assert modules <= set(wheel_names)
+
+
+def test_wheel_holds_the_presets_that_ship(wheel_names):
+    command = ["git", "ls-files", "saved_models"]
+    tracked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    shipped = {f"seqzoo/{name}" for name in tracked if not name.endswith("saved_models/README.md")}
+    assert {name.split("/")[2] for name in shipped if name.endswith("/model.keras")} == {
+        name for name in PRESETS if card(name)
+    }
+    assert shipped == {name for name in wheel_names if name.startswith("seqzoo/saved_models/")}
 
 
 def test_wheel_holds_nothing_else(wheel_names):

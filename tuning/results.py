@@ -7,7 +7,7 @@ import matplotlib.figure
 import matplotlib.ticker
 
 from seqzoo.files import replacing, write_json
-from seqzoo.models.training import recipe_fields, write_table
+from seqzoo.models.training import write_table
 
 
 def write_results(tuner, folder):
@@ -102,7 +102,8 @@ def _status(trial, facts):
 
 def _summary(tuner, best):
     preset = tuner.hypermodel.preset
-    fields = recipe_fields(dataclasses.replace(tuner.hypermodel.recipe(best.hyperparameters), epochs=preset.epochs))
+    recipe = dataclasses.replace(tuner.hypermodel.recipe(best.hyperparameters), epochs=preset.epochs)
+    fields = dataclasses.asdict(recipe)
     return {
         "preset": fields.pop("name"),
         "recipe": fields,

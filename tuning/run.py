@@ -1,6 +1,7 @@
 """A whole search: the data, the trials in one process or several, and a folder with the results."""
 
 import contextlib
+import dataclasses
 import functools
 import importlib.util
 import json
@@ -13,7 +14,6 @@ import keras
 from seqzoo.models import Preset, TextPreset
 from seqzoo.models import preset as preset_named
 from seqzoo.models.execution import choose_threads
-from seqzoo.models.training import recipe_fields
 from seqzoo.pipelines import hold_out
 from seqzoo.plans import data_plan, planned_folder
 from seqzoo.tuning.hypermodels import LanguageHyperModel, Seq2SeqHyperModel
@@ -85,7 +85,7 @@ def search(
     space = hypermodel_class(preset).whole_space(preset, space, fixed)
     plan = {
         "kind": type(preset).__name__,
-        "preset": recipe_fields(preset),
+        "preset": dataclasses.asdict(preset),
         "tuner": tuner,
         "max_trials": max_trials or _DEFAULT_TRIALS.get(tuner),
         "space": space,

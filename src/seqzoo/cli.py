@@ -1,20 +1,12 @@
-"""The command line: parses, calls, prints. Results go to standard output, progress to standard error."""
+"""The command line: what can be asked, and how a mistake is told."""
 
 import argparse
-import contextlib
-import dataclasses
-import itertools
-import json
-import logging
 import os
-import pathlib
 import sys
 
+from seqzoo import commands
+
 _DEMO_EPOCHS = 12
-_RECIPE_FIELDS = (
-    "epochs", "batch_size", "hidden_dim", "embedding_dim", "cell", "reverse", "learning_rate", "window", "lines",
-)  # fmt: skip
-_DEMO_SUMS = ["57+5", "628+521", "1+1", "999+999", "0+0", "10+990"]
 
 
 def main(arguments=None):
@@ -39,296 +31,6 @@ def main(arguments=None):
     return 0
 
 
-def _demo(options):
-    from seqzoo.export import saved_model
-    from seqzoo.export.saved_model import ask_in_fresh_process
-    from seqzoo.models import PRESETS
-    from seqzoo.models.training import train
-
-    preset = dataclasses.replace(PRESETS["addition_peeky_reverse"], epochs=options.epochs)
-    output = options.output or _free_folder("seqzoo-demo")
-    print(f"Training {preset.name} for {preset.epochs} epochs on 45,000 sums …", file=sys.stderr)
-    with _progress_on_stderr() as verbose:
-        model, metrics = train(preset, output, verbose=verbose)
-    _print_metrics(metrics)
-    print(f"curve         {output}/history.png")
-    print(f"model         {output}/model.keras")
-    report = saved_model(model, pathlib.Path(output, "saved_model"))
-    _print_export(report)
-    print("Answers of the exported model, in a process of its own that knows neither seqzoo nor Keras:")
-    for source, answer in zip(_DEMO_SUMS, ask_in_fresh_process(report["path"], _DEMO_SUMS), strict=True):
-        print(f"  {source} = {answer}")
-
-
-def _presets(options):
-    from seqzoo.models import PRESETS
-
-    rows = [_preset_row(preset) for preset in PRESETS.values()]
-    if options.json:
-        print(json.dumps({"presets": rows}))
-        return
-    columns = ("name", "parameters", "kib", "data", "exact_match", "nats_per_token", "cpu_minutes", "epochs")
-    table = [columns, *[["–" if row.get(key) is None else str(row[key]) for key in columns] for row in rows]]
-    _print_table(table)
-
-
-def _print_table(table):
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _preset_row(preset):
-    row = dataclasses.asdict(preset)
-    row["command"] = preset.command
-    row["data"] = preset.data_name or "--data"
-    row["parameters"] = preset.count_params()
-    row["kib"] = row["parameters"] and round(4 * row["parameters"] / 1024)  # of float32 weights
-    return row
-
-
-def _train(options):
-    from seqzoo.models.presets import found_recipe, preset
-    from seqzoo.models.training import train
-
-    recipe = found_recipe(options.config, options.preset) if options.config else preset(options.preset)
-    given = {field: getattr(options, field) for field in _RECIPE_FIELDS if getattr(options, field) is not None}
-    for field in given:
-        if not hasattr(recipe, field):
-            raise ValueError(f"The preset {recipe.name} has no --{field.replace('_', '-')}: leave it out")
-    recipe = dataclasses.replace(recipe, **given)
-    with _progress_on_stderr() as verbose:
-        _, metrics = train(
-            recipe,
-            options.output,
-            options.data,
-            options.validation_data,
-            seed=options.seed,
-            verbose=verbose,
-            resume=options.resume,
-            devices=options.devices,
-            distributed=options.distributed,
-        )
-    if metrics is None:  # The chief has them.
-        return
-    if options.json:
-        print(json.dumps(metrics, ensure_ascii=False))
-    else:
-        _print_metrics(metrics)
-        print(f"written to    {options.output}")
-
-
-def _tune(options):
-    from seqzoo import export
-    from seqzoo.models import load, preset
-    from seqzoo.tuning import search
-    from seqzoo.tuning.results import table
-    from seqzoo.tuning.run import hypermodel_class
-    from seqzoo.tuning.workers import is_worker
-
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # It warns that each trial is traced anew.
-    recipe = preset(options.preset)
-    if options.epochs is not None:
-        recipe = dataclasses.replace(recipe, epochs=options.epochs)
-    model = hypermodel_class(recipe)
-    with _progress_on_stderr() as verbose:
-        tuner = search(
-            recipe,
-            options.output,
-            options.tuner,
-            options.max_trials,
-            options.data,
-            options.validation_data,
-            space={
-                name: [model.parsed(name, text) for text in texts.split(",")]
-                for name, texts in _by_name("--space", options.space)
-            },
-            fixed={name: model.parsed(name, text) for name, text in _by_name("--fix", options.fix)},
-            seed=options.seed,
-            workers=options.workers,
-            resume=options.resume,
-            verbose=verbose,
-        )
-    if is_worker():
-        return
-    rows = table(tuner)
-    found = json.loads(pathlib.Path(options.output, "best.json").read_text("utf-8"))
-    if options.json:
-        print(json.dumps({"best": found, "trials": rows}))
-    else:
-        hidden = {"error", *(name for name, values in tuner.hypermodel.space.items() if len(values) == 1)}
-        columns = [name for name in rows[0] if name not in hidden]
-        _print_table([columns, *([_cell(row[name]) for name in columns] for row in rows)])
-        objective = tuner.oracle.objective.name
-        print(f"best          trial {found['trial']}: {objective} {found[objective]:.4f}")
-        print(f"written to    {options.output}")
-    if options.export:
-        report = export.saved_model(load(f"{options.output}/model.keras"), f"{options.output}/saved_model")
-        if not options.json:
-            _print_export(report)
-
-
-def _by_name(option, settings):
-    names = [name for name, _ in settings]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{option} names {name} more than once: give all of it at once")
-    return settings
-
-
-def _cell(value):
-    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _evaluate(options):
-    from seqzoo.models import LanguageModel, evaluate, load
-
-    model = load(options.model)
-    data = _text(options, model) if isinstance(model, LanguageModel) else _pairs(options, model)
-    metrics = evaluate(model, data)
-    if options.json:
-        print(json.dumps(metrics, ensure_ascii=False))
-    else:
-        _print_metrics(metrics)
-
-
-def _text(options, model):
-    from seqzoo.pipelines import read_text
-
-    if options.data is None:
-        raise ValueError("A language model needs a text to be scored on: give a file, --data FILE")
-    return model.preprocessor.encode(read_text(options.data), options.data)
-
-
-def _pairs(options, model):
-    from seqzoo.pipelines import load_test_sums, read_pairs
-
-    pairs = read_pairs(options.data, model.preprocessor) if options.data else load_test_sums(model.preprocessor)
-    if pairs is None:
-        raise ValueError("This model was not trained on sums of 2 to 5 digits: give pairs to score it on, --data FILE")
-    return pairs
-
-
-def _generate(options):
-    from seqzoo.models import LanguageModel, load
-
-    model = load(options.model)
-    if isinstance(model, LanguageModel):
-        raise ValueError(f"{options.model} is a language model, which answers nothing: use seqzoo sample")
-    sources = options.source or (line.rstrip(b"\r\n") for line in sys.stdin.buffer)
-    interactive = not options.source and sys.stdin.isatty()
-    answers = map(model.generate, sources) if interactive else model.generate_each(sources)
-    for answer in answers:
-        print(answer, flush=interactive)
-
-
-def _sample(options):
-    from seqzoo.models import LanguageModel, load
-
-    model = load(options.model)
-    if not isinstance(model, LanguageModel):
-        raise ValueError(f"{options.model} is no language model: use seqzoo generate")
-    vocabulary = model.preprocessor.vocabulary
-    skip = options.skip.split() if vocabulary.split == "whitespace" else options.skip
-    pieces = model.stream(options.prompt, options.length, _sampler(options), options.seed, options.stop, skip)
-    if unknown := model.preprocessor.unknown_tokens(options.prompt):
-        tokens = ", ".join(map(repr, unknown))
-        print(f"note: not in the vocabulary, read as the unknown token: {tokens}", file=sys.stderr)
-    sys.stdout.write(options.prompt)
-    if options.prompt and vocabulary.split == "whitespace":
-        sys.stdout.write(" ")
-    for piece in pieces:
-        sys.stdout.write(piece)
-        sys.stdout.flush()
-    print()
-
-
-def _sampler(options):
-    from seqzoo.models import Chain, Greedy, Temperature, TopK, TopP
-
-    kinds = (Temperature, options.temperature), (TopK, options.top_k), (TopP, options.top_p)
-    chosen = [sampler(value) for sampler, value in kinds if value is not None]
-    if options.greedy and chosen:
-        raise ValueError("--greedy draws nothing: leave out --temperature, --top-k and --top-p, or --greedy")
-    return Greedy() if options.greedy else Chain(chosen)
-
-
-def _export(options):
-    from seqzoo import export
-    from seqzoo.models import LanguageModel, load
-
-    model = load(options.model)
-    if options.data is None:
-        data = None
-    else:
-        data = _text(options, model) if isinstance(model, LanguageModel) else _pairs(options, model)
-    if options.format == "litert":
-        report = export.litert(model, options.output, options.quantize, data)
-    elif options.quantize:
-        raise ValueError("Only a LiteRT file is quantised: leave out --quantize, or give --format litert")
-    else:
-        report = export.saved_model(model, options.output, data)
-    if options.json:
-        print(json.dumps(report, ensure_ascii=False))
-    else:
-        _print_export(report)
-
-
-def _print_export(report):
-    ties = f", {report['near_ties']:,} differ by rounding" if report["near_ties"] else ""
-    ties += f", {report['different']:,} by the quantisation" if report["different"] else ""
-    print(f"exported to   {report['path']} ({report['bytes'] / 1024:,.0f} KiB)")
-    print(f"signatures    {', '.join(report['signatures'])}")
-    print(f"as the model  {report['equal']:,} of {report['rows']:,}{ties}")
-    if score := report["score"]:
-        form = "{:.4f}" if score["metric"] == "nats_per_token" else "{:.2%}"
-        name = score["metric"].replace("_", " ")
-        print(f"{name:13s} {form.format(score['model'])} before, {form.format(score['export'])} after")
-
-
-def _figure(options):
-    from seqzoo.models.figure import figure
-
-    with _progress_on_stderr() as verbose:
-        curves = figure(
-            options.output, options.recipe, options.data, options.validation_data, options.epochs, options.seed, verbose
-        )
-    for variant, values in curves.items():
-        print(f"{variant:16s} {values[-1]:7.2%} after {len(values)} epochs")
-    print(f"written to {options.output}")
-
-
-def _print_metrics(metrics):
-    if "exact_match" in metrics:
-        print(f"exact match   {metrics['exact_match']:.2%} of {metrics['rows']:,} answers")
-        print(f"characters    {metrics['character_accuracy']:.3%}")
-    else:
-        print(f"nats/token    {metrics['nats_per_token']:.4f} over {metrics['tokens']:,} tokens")
-        print(f"bits/token    {metrics['bits_per_token']:.4f}")
-        print(f"perplexity    {metrics['perplexity']:.3f}")
-    if "cpu_seconds" in metrics:
-        print(f"parameters    {metrics['parameters']:,}")
-        print(f"CPU time      {metrics['cpu_seconds']['total']:.0f} s, wall time {metrics['wall_seconds']:.0f} s")
-    for example in metrics["examples"]:
-        if isinstance(example, str):
-            print(f"it writes:\n{example}")
-            continue
-        note = "" if example["answer"] == example["target"] else f"  (right: {example['target']})"
-        print(f"  {example['source']} → {example['answer']}{note}")
-
-
-@contextlib.contextmanager
-def _progress_on_stderr():
-    """Sends Keras' progress to standard error; gives `fit`'s `verbose`: a bar on a terminal, else a line an epoch."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield 1 if sys.stderr.isatty() else 2
-
-
-def _free_folder(name):
-    numbered = (f"{name}-{number}" for number in itertools.count(2))
-    return next(path for path in itertools.chain([name], numbered) if not pathlib.Path(path).exists())
-
-
 def _is_mendable(error):
     # TensorFlow's own error is known by its name: the command line imports no TensorFlow.
     return isinstance(error, ValueError | OSError | MemoryError) or type(error).__name__ == "ResourceExhaustedError"
@@ -350,21 +52,23 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser():
     parser = _Parser(prog="seqzoo", description="Small character-level sequence models: train, ask and ship them.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name, run, text):
-        sub = commands.add_parser(name, help=text, description=text)
+        sub = subparsers.add_parser(name, help=text, description=text)
         sub.set_defaults(run=run)
         return sub
 
-    demo = command("demo", _demo, "learn to add: data, training, accuracy, plot, export, answers; under two minutes")
+    demo = command(
+        "demo", commands.demo, "learn to add: data, training, accuracy, plot, export, answers; under two minutes"
+    )
     demo.add_argument("--output", metavar="DIR", help="a new or empty folder (default: seqzoo-demo, or the next free)")
     demo.add_argument("--epochs", type=_positive, default=_DEMO_EPOCHS, metavar="N")
 
-    presets = command("presets", _presets, "list the zoo")
+    presets = command("presets", commands.presets, "list the zoo")
     presets.add_argument("--json", action="store_true", help="print one JSON object")
 
-    train = command("train", _train, "train a preset's recipe on its own data, or on yours")
+    train = command("train", commands.train, "train a preset's recipe on its own data, or on yours")
     train.add_argument("preset", metavar="PRESET")
     _add_run_options(train)
     train.add_argument("--batch-size", type=_positive, metavar="N")
@@ -389,7 +93,17 @@ def _parser():
     )
     train.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
 
-    tune = command("tune", _tune, "search a preset's hidden sizes and recipe with KerasTuner")
+    build = command("build", commands.build, "make what ships of a preset: training, exports, figures, model card")
+    build.add_argument("preset", metavar="PRESET")
+    build.add_argument("--output", metavar="DIR", required=True, help="a folder, new or empty (or to resume)")
+    build.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the preset's own)")
+    build.add_argument("--seed", type=_seed, default=0, metavar="N")
+    build.add_argument(
+        "--resume", action="store_true", help="go on with the build in --output; a finished training is kept"
+    )
+    build.add_argument("--json", action="store_true", help="print the card as one JSON object")
+
+    tune = command("tune", commands.tune, "search a preset's hidden sizes and recipe with KerasTuner")
     tune.add_argument("preset", metavar="PRESET")
     _add_run_options(tune)
     tune.add_argument("--tuner", choices=["random", "grid", "bayesian", "hyperband"], default="random")
@@ -412,17 +126,18 @@ def _parser():
     tune.add_argument("--export", action="store_true", help="also write DIR/saved_model, the best model's SavedModel")
     tune.add_argument("--json", action="store_true", help="print one JSON object")
 
-    evaluate = command("evaluate", _evaluate, "score a model on pairs, or a language model on a text")
-    evaluate.add_argument("model", metavar="MODEL", help="a .keras file")
+    evaluate = command("evaluate", commands.evaluate, "score a model on pairs, or a language model on a text")
+    evaluate.add_argument("model", metavar="MODEL", help="a .keras file, or a preset that ships trained")
     evaluate.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the test sums)")
+    evaluate.add_argument("--exhaustive", action="store_true", help="ask for every sum there is, up to 3 digits")
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
 
-    generate = command("generate", _generate, "answer sources, one answer a line")
-    generate.add_argument("model", metavar="MODEL", help="a .keras file")
+    generate = command("generate", commands.generate, "answer sources, one answer a line")
+    generate.add_argument("model", metavar="MODEL", help="a .keras file, or a preset that ships trained")
     generate.add_argument("source", metavar="SOURCE", nargs="*", help="without any, lines are read from standard input")
 
-    sample = command("sample", _sample, "let a language model write on")
-    sample.add_argument("model", metavar="MODEL", help="a .keras file")
+    sample = command("sample", commands.sample, "let a language model write on")
+    sample.add_argument("model", metavar="MODEL", help="a .keras file, or a preset that ships trained")
     sample.add_argument("--prompt", default="", metavar="P", help="how the text starts (default: a new one)")
     sample.add_argument("--length", type=_natural, default=500, metavar="N", help="the most tokens to write")
     sample.add_argument("--greedy", action="store_true", help="always the most probable token")
@@ -433,8 +148,8 @@ def _parser():
     sample.add_argument("--stop", metavar="TEXT", help="end after this text")
     sample.add_argument("--skip", default="", metavar="CHARS", help="characters (or words) never to write")
 
-    export = command("export", _export, "write a model as a SavedModel (TensorFlow Serving) or a LiteRT file")
-    export.add_argument("model", metavar="MODEL", help="a .keras file")
+    export = command("export", commands.export, "write a model as a SavedModel (TensorFlow Serving) or a LiteRT file")
+    export.add_argument("model", metavar="MODEL", help="a .keras file, or a preset that ships trained")
     export.add_argument("--format", choices=["saved_model", "litert"], required=True)
     export.add_argument(
         "--output", metavar="PATH", required=True, help="a folder that gets the next version, or X.tflite"
@@ -445,7 +160,19 @@ def _parser():
     )
     export.add_argument("--json", action="store_true", help="print one JSON object")
 
-    figure = command("figure", _figure, "draw the chapter's accuracy curves")
+    page = command("page", commands.page, "write a web page that runs models in the browser")
+    page.add_argument("model", metavar="MODEL", nargs="*", help="presets or .keras files (default: all that ship)")
+    page.add_argument("--output", metavar="DIR", required=True, help="a new or empty folder")
+    page.add_argument(
+        "--runtime",
+        metavar="DIR",
+        default="node_modules",
+        help="where npm install has put the LiteRT runtime (default: node_modules)",
+    )
+    page.add_argument("--serve", action="store_true", help="serve it to this machine")
+    page.add_argument("--port", type=_port, default=0, metavar="N", help="(default: a free one)")
+
+    figure = command("figure", commands.figure, "draw the chapter's accuracy curves")
     figure.add_argument("--recipe", choices=["book", "zoo"], default="book")
     _add_run_options(figure)
     return parser
@@ -470,6 +197,10 @@ def _setting(text):
 
 def _positive(text):
     return _whole_number(text, 1, 2**31 - 1)
+
+
+def _port(text):
+    return _whole_number(text, 0, 65535)
 
 
 def _natural(text):

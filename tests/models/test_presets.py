@@ -3,14 +3,16 @@
 import dataclasses
 
 import keras
+import numpy as np
 import pytest
 
-from seqzoo.models import PRESETS, PeekySeq2Seq, Preset, Seq2Seq, evaluate, preset
+from seqzoo.export.card import weights_sha256
+from seqzoo.models import PRESETS, PeekySeq2Seq, Preset, Seq2Seq, card, evaluate, preset
 from seqzoo.models.training import fit
 from seqzoo.pipelines import load_addition
 
 SUMS = [name for name, preset in PRESETS.items() if isinstance(preset, Preset) and preset.digits]
-MEASURED = [name for name in SUMS if PRESETS[name].exact_match]
+SHIPPED = [name for name in SUMS if card(name)]
 
 
 def test_unknown_preset_is_named_with_those_there_are():
@@ -60,6 +62,19 @@ def test_sums_are_also_trained_the_other_way_round_unless_they_are_tested_on():
     assert set(sources) == {"1+2", "2+1", "3+4"}
 
 
+def test_short_sums_are_repeated_as_often_as_the_recipe_says():
+    recipe = dataclasses.replace(preset("addition_baseline"), batch_size=1, short_sums=3)
+    training = [("1+22", "23"), ("33+4", "37"), ("55+66", "121")]
+    preprocessor = recipe.preprocessor(training)
+    sources = [
+        text.decode()
+        for inputs, _ in recipe.batches(preprocessor, training)
+        for text in preprocessor.decode(inputs["source"]).numpy()
+    ]
+    expected = ["1+22", "22+1", "33+4", "4+33"] * 3 + ["55+66", "66+55"]
+    assert sorted(sources) == sorted(expected)
+
+
 def test_same_seed_trains_the_same_weights_whatever_came_before(pairs, without_xla):
     recipe = dataclasses.replace(preset("pairs_baseline"), epochs=1, batch_size=42, hidden_dim=4, dropout=0.2)
     preprocessor = recipe.preprocessor(pairs)
@@ -74,9 +89,11 @@ def test_same_seed_trains_the_same_weights_whatever_came_before(pairs, without_x
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MEASURED)
-def test_preset_scores_what_it_states(name):
+@pytest.mark.parametrize("name", SHIPPED)
+def test_preset_scores_what_its_card_states(name):
     recipe = preset(name)
     model, _ = fit(recipe, *recipe.training_data(), verbose=2)
     score = evaluate(model, load_addition(recipe.digits, "test"))["exact_match"]
-    assert score == pytest.approx(recipe.exact_match, abs=0.002)
+    assert score == pytest.approx(card(name)["held_out"]["exact_match"], abs=0.002)
+    if np.show_config(mode="dicts")["SIMD Extensions"]["found"] == card(name)["simd"]:
+        assert weights_sha256(model) == card(name)["weights_sha256"]

@@ -1,0 +1,156 @@
+"""A static web page on which models run: the folder `web/`, the LiteRT runtime, and a `.tflite` file a model."""
+
+import csv
+import functools
+import http.server
+import importlib.resources
+import os
+import pathlib
+import shutil
+import tempfile
+import typing
+
+from seqzoo.export.litert import litert
+from seqzoo.files import new_folder, read_json, write_json
+from seqzoo.models import PRESETS, LanguageModel, card, load
+from seqzoo.models.presets import shipped
+from seqzoo.pipelines import digits_of_sums
+
+RUNTIME = "@litertjs/core@2.5.3"
+"""The npm package that runs models in a browser; it is fetched once, by `npm install`."""
+
+# Beside the page: the runtime for browsers with and without relaxed SIMD; it chooses.
+_RUNTIME_FILES = {
+    "core/dist/index.js": "core.js",
+    "core/README.md": "README.md",
+    "core/wasm/litert_wasm_internal.js": "litert_wasm_internal.js",
+    "core/wasm/litert_wasm_internal.wasm": "litert_wasm_internal.wasm",
+    "core/wasm/litert_wasm_compat_internal.js": "litert_wasm_compat_internal.js",
+    "core/wasm/litert_wasm_compat_internal.wasm": "litert_wasm_compat_internal.wasm",
+    "wasm-utils/dist/index.js": "wasm-utils.js",
+}
+_EXAMPLE = "57+5"
+
+
+def page(output, models=None, runtime="node_modules"):
+    """Writes a page that runs models in the browser, with no server behind it.
+
+    Any static host serves the folder, in a subfolder too; `file://` does not do.
+
+    Args:
+        output: folder, new or empty.
+        models: preset names or `.keras` files; `None` for all presets that ship trained.
+        runtime: the folder `node_modules` into which `npm install` has put `RUNTIME`.
+
+    Returns:
+        The names under which the page lists the models.
+
+    Raises:
+        ValueError: where the runtime is missing or of another version, two models have one name, or one cannot be a
+            LiteRT file.
+        FileNotFoundError: for a missing model file.
+        OSError: for a folder that cannot be written.
+    """
+    packages = _runtime(runtime)
+    models = models or [name for name in PRESETS if card(name)]
+    names = [pathlib.Path(model).stem if str(model) not in PRESETS else str(model) for model in models]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"Two models are called {repeated[0]}: rename a file, or leave one out")
+    web = importlib.resources.files("seqzoo.export") / "web"
+    with new_folder(output) as output, tempfile.TemporaryDirectory(dir=output, prefix=".page-") as temporary:
+        made = pathlib.Path(temporary)
+        (made / "models").mkdir()
+        (made / "litert").mkdir()
+        entries = [_entry(name, model, made) for name, model in zip(names, models, strict=True)]
+        for source, name in _RUNTIME_FILES.items():
+            shutil.copyfile(packages / source, made / "litert" / name)
+        for source in web.iterdir():
+            if source.name != "curves.csv":
+                (made / source.name).write_bytes(source.read_bytes())
+        write_json(made / "models.json", {"models": entries, "curves": _curves(web / "curves.csv")})
+        for name in sorted(os.listdir(made), key=lambda name: name == "index.html"):
+            os.rename(made / name, output / name)
+    return names
+
+
+def server(folder, port=0):
+    """An HTTP server of a page's folder, on the loopback interface only; `serve_forever` runs it.
+
+    Args:
+        folder: what `page` wrote.
+        port: int; 0 for a free one.
+    """
+    handler = functools.partial(_Handler, directory=str(folder))
+    return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    # What the system has registered may be missing or wrong.
+    extensions_map: typing.ClassVar = {
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def log_message(self, *_):
+        pass
+
+
+def _runtime(folder):
+    package, _, version = RUNTIME.rpartition("@")
+    about = pathlib.Path(folder, package, "package.json")
+    install = f"npm install {RUNTIME}"
+    if not about.exists():
+        raise ValueError(
+            f"{folder} holds no LiteRT runtime for browsers: run {install}, or name its folder (--runtime)"
+        )
+    if (found := read_json(about).get("version")) != version:
+        raise ValueError(
+            f"{folder} holds version {found} of the LiteRT runtime; the page needs {version}: run {install}"
+        )
+    return pathlib.Path(folder, package).parent
+
+
+def _entry(name, model, folder):
+    """Writes a model's file and says what the page has to know of it."""
+    file = folder / "models" / f"{name}.tflite"
+    made = card(name) if str(model) in PRESETS and not pathlib.Path(model).exists() else None
+    loaded = load(model)
+    if made:
+        file.write_bytes((shipped(name) / "model.tflite").read_bytes())
+    else:
+        litert(loaded, file, "float16")
+        file.with_suffix(".tflite.json").unlink()
+    entry = {"name": name, "file": f"models/{name}.tflite", "about": _about(loaded, made)}
+    if isinstance(loaded, LanguageModel):
+        return {**entry, "kind": "text"}
+    preprocessor = loaded.preprocessor
+    digits = digits_of_sums(preprocessor)
+    return {
+        **entry,
+        "kind": "pairs",
+        "digits": digits,
+        "example": _EXAMPLE if digits else preprocessor.vocabulary.tokens[0],
+        "source_length": preprocessor.source_length,
+        "target_length": preprocessor.target_length,
+    }
+
+
+def _about(model, made):
+    facts = [f"{model.count_params():,} parameters"]
+    if made:
+        held_out = made["held_out"]
+        if "nats_per_token" in held_out:
+            facts.append(f"{held_out['nats_per_token']:.3f} nats per character on text it has not seen")
+        else:
+            facts.append(f"{held_out['exact_match']:.2%} of {held_out['rows']:,} rows right that it has not seen")
+        if made.get("sums", {}).get("all"):
+            facts.append(f"{made['sums']['errors']:,} errors in all {made['sums']['rows']:,} sums")
+    return "; ".join(facts) + "."
+
+
+def _curves(file):
+    curves = {}
+    for row in csv.DictReader(file.read_text("utf-8").splitlines()):
+        curves.setdefault(row["variant"], []).append(float(row["exact_match"]))
+    return curves

@@ -1,0 +1,198 @@
+"""The presets that ship trained: each is asked, in every form it ships in, and held against its card."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from seqzoo.export.card import weights_sha256
+from seqzoo.export.card_page import card_page
+from seqzoo.export.check import check_answers, check_steps, check_texts
+from seqzoo.export.litert import answers_of, logits_of
+from seqzoo.export.saved_model import loaded, most_probable_texts
+from seqzoo.models import (
+    PRESETS,
+    Greedy,
+    LanguageModel,
+    PeekySeq2Seq,
+    Seq2Seq,
+    card,
+    evaluate,
+    evaluate_all_sums,
+    evaluate_sums,
+    from_preset,
+    load,
+)
+from seqzoo.pipelines import load_addition
+
+SUMS = [
+    "addition_baseline", "addition_reverse", "addition_peeky", "addition_peeky_reverse", "addition_5_digits",
+]  # fmt: skip
+TEXTS = ["char_lstm_pydoc", "char_lstm_tiny_shakespeare"]
+ROOT = pathlib.Path(__file__).parents[1] / "saved_models"
+FILES = {"model.keras", "model.tflite", "1", "card.md", "card.json", "curve.png"}
+# What rounding may change on another processor.
+NEAR_TIES = 2
+
+
+@pytest.fixture(scope="module", params=SUMS)
+def sums_card(request):
+    """The card of a model of sums."""
+    return card(request.param)
+
+
+@pytest.fixture(scope="module", params=TEXTS)
+def text_card(request):
+    """The card of a language model."""
+    return card(request.param)
+
+
+def sums(digits, rows, seed=0):
+    """int64 `[rows, 2]`: operands of one to `digits` digits, each length as often."""
+    numbers = np.random.default_rng(seed)
+    lengths = numbers.integers(0, digits, (rows, 2))
+    return numbers.integers(np.where(lengths, 10**lengths, 0), 10 ** (lengths + 1))
+
+
+def as_texts(operands):
+    """`(sources, targets)` of operands."""
+    return [f"{a}+{b}" for a, b in operands.tolist()], [str(a + b) for a, b in operands.tolist()]
+
+
+def test_those_that_ship_are_these_and_fit_into_40_mib():
+    assert {name for name in PRESETS if card(name)} == {*SUMS, *TEXTS}
+    assert sum(file.stat().st_size for name in (*SUMS, *TEXTS) for file in shipped_files(name)) <= 40 * 2**20
+
+
+def shipped_files(name):
+    return [file for kind in FILES for file in (ROOT / name).glob(f"{kind}/**/*" if kind == "1" else kind)]
+
+
+@pytest.mark.parametrize("name", [*SUMS, *TEXTS])
+def test_card_is_of_this_model(name):
+    about, model = card(name), from_preset(name)
+    assert about["weights_sha256"] == weights_sha256(model)
+    assert about["parameters"] == model.count_params()
+    assert about["recipe"] == json.loads(json.dumps(vars(PRESETS[name])))
+    sizes = {file.relative_to(ROOT / name).as_posix(): file.stat().st_size for file in shipped_files(name)}
+    assert {file: size for file, size in sizes.items() if file in about["bytes"]} == about["bytes"]
+    assert (ROOT / name / "card.md").read_text("utf-8") == card_page(about)
+
+
+def test_sums_have_the_errors_that_the_card_states(sums_card):
+    """Where it counts errors among all sums it lists them, so that every other sum must be right."""
+    model, digits = from_preset(sums_card["preset"]), sums_card["digits"]
+    figures = evaluate_sums(model, sums(digits, 5_000))
+    listed = {each["source"]: each["answer"] for each in sums_card["sums"]["wrong"]}
+    if sums_card["sums"]["all"]:
+        assert sums_card["sums"]["errors"] == len(listed)
+        assert sum(listed.get(each["source"]) != each["answer"] for each in figures["wrong"]) <= NEAR_TIES
+    else:
+        assert figures["errors"] <= 100
+    answers = model.generate([*listed, "0+0"])
+    assert sum(one != other for one, other in zip(answers, listed.values(), strict=False)) <= NEAR_TIES
+
+
+def test_exports_of_sums_answer_as_the_model(sums_card):
+    name = sums_card["preset"]
+    model, rows = from_preset(name), as_texts(sums(sums_card["digits"], 2_000, seed=1))
+    with loaded(ROOT / name / "1") as run:
+        found = check_answers(
+            model, lambda batch: [text.decode() for text in run("serving_default", source=batch)["answer"]], *rows
+        )
+    assert found["different"] == 0
+    found = check_answers(model, answers_of(Interpreter(str(ROOT / name / "model.tflite")), model), *rows)
+    expected = sums_card["litert"]["float16"]
+    assert found["rows"] - found["equal"] <= NEAR_TIES + 10 * found["rows"] * (1 - expected["equal"] / expected["rows"])
+
+
+def test_texts_are_predicted_as_the_card_states(text_card):
+    model = from_preset(text_card["preset"])
+    excerpt = text_card["excerpt"]
+    assert evaluate(model, excerpt["text"])["nats_per_token"] == pytest.approx(excerpt["nats_per_token"], abs=1e-3)
+    greedy = text_card["examples"][0]
+    assert greedy["sampler"] == "Greedy()"
+    assert model.generate("", 50, Greedy()) == greedy["text"][:50]
+
+
+def test_exports_of_language_models_write_as_the_model(text_card):
+    name = text_card["preset"]
+    model, text = from_preset(name), text_card["excerpt"]["text"]
+    with loaded(ROOT / name / "1") as run:
+        found = check_texts(model, lambda *request: most_probable_texts(run, *request), ["", text[:10], text[:30]])
+    assert found["different"] == 0
+    found = check_steps(model, logits_of(Interpreter(str(ROOT / name / "model.tflite")), model), text)
+    assert found["score"]["export"] == pytest.approx(found["score"]["model"], abs=0.01)
+
+
+def test_goals_of_the_zoo_are_reached():
+    """By the cards, which `test_every_sum` and `test_held_out_rows` hold against the models."""
+    assert card("addition_peeky_reverse")["sums"]["errors"] == 0
+    assert all(card(name)["sums"]["errors"] <= 500 for name in SUMS if name != "addition_5_digits")
+    assert card("addition_5_digits")["held_out"]["exact_match"] >= 0.999
+    assert card("char_lstm_tiny_shakespeare")["held_out"]["nats_per_token"] <= 1.44
+
+
+def test_from_preset_gives_a_model_of_the_class_that_is_asked():
+    assert isinstance(Seq2Seq.from_preset("addition_peeky_reverse"), PeekySeq2Seq)
+    assert isinstance(LanguageModel.from_preset("char_lstm_pydoc"), LanguageModel)
+    with pytest.raises(ValueError, match=r"addition_reverse is a Seq2Seq, no PeekySeq2Seq: use Seq2Seq\.from_preset"):
+        PeekySeq2Seq.from_preset("addition_reverse")
+    with pytest.raises(ValueError, match="char_lstm_pydoc is a LanguageModel, no Seq2Seq"):
+        Seq2Seq.from_preset("char_lstm_pydoc")
+
+
+def test_from_preset_without_weights_gives_new_ones():
+    trained, new = (Seq2Seq.from_preset("addition_reverse", load_weights=load) for load in (True, False))
+    assert new.get_config() == trained.get_config() | {"name": new.name}
+    assert new.preprocessor.vocabulary == trained.preprocessor.vocabulary
+    assert new.generate("57+5") != "62" == trained.generate("57+5")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pairs_baseline", "The preset pairs_baseline does not ship trained. Train it: seqzoo train pairs_baseline"),
+        ("nothing", "There is no preset 'nothing'"),
+    ],
+)
+def test_from_preset_without_such_a_model_says_so(name, message):
+    with pytest.raises(ValueError, match=message):
+        from_preset(name)
+
+
+def test_load_takes_a_file_of_a_presets_name_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load("addition_reverse").generate("57+5") == "62"
+    (tmp_path / "addition_reverse").write_text("a user's")
+    with pytest.raises(ValueError, match=r"addition_reverse is not a file named \.keras"):
+        load("addition_reverse")
+
+
+@pytest.mark.slow
+def test_every_sum(sums_card):
+    """Or every one held out, where they are too many to ask for all."""
+    model, stated = from_preset(sums_card["preset"]), sums_card["sums"]
+    if stated["all"]:
+        errors = evaluate_all_sums(model)["errors"]
+    else:
+        figures = evaluate(model, load_addition(sums_card["digits"], "test"))
+        errors = round(figures["rows"] * (1 - figures["exact_match"]))
+    assert errors == pytest.approx(stated["errors"], abs=NEAR_TIES)
+
+
+@pytest.mark.slow
+def test_every_sum_by_the_litert_file(sums_card):
+    if not sums_card["sums"]["all"]:
+        return
+    interpreter = Interpreter(str(ROOT / sums_card["preset"] / "model.tflite"))
+    model = from_preset(sums_card["preset"])
+    answer = answers_of(interpreter, model)
+    wrong = 0
+    for a in range(1_000):
+        sources, targets = as_texts(np.stack([np.full(1_000, a), np.arange(1_000)], axis=1))
+        wrong += sum(map(str.__ne__, answer(sources), targets))
+    stated = sums_card["litert"]["float16"]
+    assert wrong == pytest.approx(stated["rows"] * (1 - stated["score"]["export"]), abs=NEAR_TIES)
