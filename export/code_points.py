@@ -78,7 +78,12 @@ def _seq2seq(model):
             for name, state in _named(new_states).items()
             if name.startswith("state")
         }
-        return {"probabilities": probabilities, "next": tf.where(error, 0, best), "error": tf.cast(error, tf.int32), **new}
+        return {
+            "probabilities": probabilities,
+            "next": tf.where(error, 0, best),
+            "error": tf.cast(error, tf.int32),
+            **new,
+        }
 
     state_specs = [
         tf.TensorSpec(state.shape, tf.float32, name)

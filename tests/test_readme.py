@@ -68,5 +68,5 @@ def test_shell_example_runs(epochs, tmp_path):
 def test_commands_of_the_table_exist():
     commands = re.findall(r"^\| `seqzoo (\w+)", README, re.MULTILINE)
     help_text = subprocess.run([sys.executable, "-m", "seqzoo", "--help"], capture_output=True, text=True, check=True)
-    assert len(commands) == 9
+    assert len(commands) == 11
     assert all(name in help_text.stdout for name in commands)

@@ -91,10 +91,11 @@ export class Seq2Seq extends Model {
   // In the words of seqzoo's own errors.
   #reason(source) {
     const length = [...source].length;
-    if (length === 0) return 'the source is empty';
-    const outsider = this.outsider(source);
-    if (outsider !== undefined) return `source '${source}' has the character '${outsider}', which is not in the vocabulary`;
-    return `source '${source}' has ${length} characters, the model takes at most ${this.sourceLength}`;
+    if (length === 0) return 'source is empty';
+    if (length > this.sourceLength) {
+      return `source '${source}' has ${length} characters, the model takes at most ${this.sourceLength}`;
+    }
+    return `source '${source}' has the character '${this.outsider(source)}', which is not in the vocabulary`;
   }
 }
 
@@ -104,7 +105,7 @@ export class LanguageModel extends Model {
     const hasUnknown = this.codePoints[2] === -1;
     const outsider = this.outsider(prompt);
     if (outsider !== undefined && !hasUnknown) {
-      throw new Error(`prompt '${prompt}' has the character '${outsider}', which is not in the vocabulary`);
+      throw new Error(`the prompt has the character '${outsider}', which is not in the vocabulary`);
     }
     let states = this.#zeros();
     let logits;

@@ -9,7 +9,15 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from seqzoo.pipelines import Addition, load_addition, with_commuted_sums
+from seqzoo.pipelines import (
+    Addition,
+    PairPreprocessor,
+    Vocabulary,
+    digits_of_sums,
+    load_addition,
+    with_commuted_sums,
+    with_short_sums_repeated,
+)
 
 SIZES = {2: (4_000, 500), 3: (45_000, 5_000)}
 
@@ -216,3 +224,22 @@ def test_commuted_sums_of_a_dataset(rows):
 def test_commuted_training_sums_are_never_test_sums(rows):
     commuted = rows_of(with_commuted_sums(load_addition(3, "train")))
     assert {source for source, _ in commuted}.isdisjoint(source for source, _ in rows[3][1])
+
+
+def test_short_sums_are_repeated_and_nothing_else():
+    pairs = [("1+234", "235"), ("56+7", "63"), ("56+78", "134"), ("hello", "world")]
+    assert rows_of(with_short_sums_repeated(pairs, 2)) == [pairs[0]] * 2 + [pairs[1]] * 2 + pairs[2:]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "lengths", "digits"),
+    [
+        ("0123456789+", (7, 4), 3),
+        ("0123456789+", (11, 6), 5),
+        ("0123456789+", (13, 7), None),
+        ("0123456789+", (7, 5), None),
+        ("0123456789+-", (7, 4), None),
+    ],
+)
+def test_models_of_sums_are_known_by_vocabulary_and_lengths(tokens, lengths, digits):
+    assert digits_of_sums(PairPreprocessor(Vocabulary(tokens), *lengths)) == digits

@@ -1,0 +1,262 @@
+"""The page, in a real browser: what its models answer, and what it asks of whom."""
+
+import os
+import pathlib
+import re
+import shutil
+import threading
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from seqzoo.export import page
+from seqzoo.export.page import RUNTIME, server
+from seqzoo.models import Greedy, PeekySeq2Seq, from_preset
+from seqzoo.pipelines import PairPreprocessor
+
+ROOT = pathlib.Path(__file__).parents[2]
+NODE_MODULES = pathlib.Path(os.environ.get("SEQZOO_NODE_MODULES", ROOT / "node_modules"))
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+MISSING = [
+    text
+    for text, is_there in (
+        ("Chromium (Debian: apt-get install chromium)", CHROMIUM),
+        (f"the LiteRT runtime (npm install {RUNTIME})", NODE_MODULES.is_dir()),
+    )
+    if not is_there
+]
+SUMS = "addition_peeky_reverse"
+TEXT = "char_lstm_pydoc"
+
+
+def test_browser_is_there_where_it_has_to_be():
+    """Continuous integration installs it; elsewhere the tests that need it say what is missing."""
+    assert not (MISSING and os.environ.get("SEQZOO_NEEDS_BROWSER")), f"missing: {' and '.join(MISSING)}"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The URL of a page with two presets and a model of a file, in a subfolder; and the folder."""
+    if MISSING:
+        pytest.skip(f"the page's tests need {' and '.join(MISSING)}")
+    folder = tmp_path_factory.mktemp("site")
+    keras.utils.set_random_seed(0)
+    preprocessor = PairPreprocessor.from_pairs([("a", "b"), ("ba", "ab")])
+    PeekySeq2Seq(preprocessor, hidden_dim=8).save(folder / "mine.keras")
+    names = page(folder / "deep/er", [SUMS, "addition_baseline", TEXT, folder / "mine.keras"], NODE_MODULES)
+    assert names == [SUMS, "addition_baseline", TEXT, "mine"]
+    with server(folder) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_port}/deep/er/"
+        serving.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser(site):
+    """Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # As root, as in containers, Chromium has no sandbox.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def requested():
+    """The URLs of all requests so far."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def opened(browser, site, requested):
+    """The page in a window; its errors fail the tests."""
+    context = browser.new_context(reduced_motion="reduce")
+    window = context.new_page()
+    window.on("request", lambda request: requested.append(request.url))
+    errors = []
+    window.on("pageerror", errors.append)
+    window.goto(site)
+    yield window
+    assert errors == []
+
+
+def choose(window, name):
+    window.select_option("#model", name)
+    window.wait_for_function(f"document.getElementById('status').textContent === '{name} is ready.'")
+
+
+def ask(window, source):
+    """The page's answer and what it says of it; of a wrong source an empty answer and the error."""
+    window.fill("#source", source)
+    window.press("#source", "Enter")
+    window.wait_for_function(
+        "document.getElementById('verdict').textContent || document.getElementById('source-error').textContent"
+    )
+    return window.inner_text("#answer"), window.inner_text("#verdict"), window.inner_text("#source-error")
+
+
+def test_200_sums_are_answered_as_in_python(opened):
+    choose(opened, "addition_baseline")
+    numbers = np.random.default_rng(0).integers(0, 1000, (200, 2)).tolist()
+    sources = [f"{a}+{b}" for a, b in numbers]
+    by_step = [ask(opened, source)[0] for source in sources[:20]]
+    at_once = opened.evaluate(
+        """async ({sources, entry}) => {
+            const {load} = await import('./models.js');
+            const model = await load(entry);
+            const answers = [];
+            for (const source of sources) answers.push(await model.answer(source));
+            return answers;
+        }""",
+        {"sources": sources, "entry": opened.evaluate("fetch('models.json').then(r => r.json())")["models"][1]},
+    )
+    expected = from_preset("addition_baseline").generate(sources)
+    assert at_once == expected
+    assert by_step == expected[:20]
+
+
+def test_answer_is_judged(opened):
+    choose(opened, SUMS)
+    answer, verdict, error = ask(opened, "628+521")
+    assert (answer, verdict, error) == ("1149", "is right", "")
+    assert opened.locator("#steps li").count() == 4
+    shares = opened.locator("#steps li:first-child .bar span").all_inner_texts()
+    assert sum(float(share.rstrip("%")) for share in shares) == pytest.approx(100, abs=1)
+    # Beyond what it has learnt.
+    answer, verdict, _ = ask(opened, "1234+56")
+    assert verdict == ("is right" if answer == "1290" else "is wrong: it is 1290")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("1000+1000", "source '1000+1000' has 9 characters, the model takes at most 7"),
+        ("5×7", "source '5×7' has the character '×', which is not in the vocabulary"),
+        ("", "source is empty"),
+    ],
+)
+def test_wrong_source_is_told_next_to_the_field_as_python_tells_it(opened, source, message):
+    choose(opened, SUMS)
+    assert ask(opened, source) == ("", "", message)
+    assert opened.get_attribute("#source", "aria-invalid") == "true"
+    with pytest.raises(ValueError, match=re.escape(f"row 1: {message}")):
+        from_preset(SUMS).generate(source)
+    assert ask(opened, "57+5") == ("62", "is right", "")
+    assert opened.get_attribute("#source", "aria-invalid") is None
+
+
+def test_a_thousand_sums_in_a_row(opened):
+    choose(opened, SUMS)
+    opened.click("#many")
+    opened.wait_for_function("document.getElementById('many-result').textContent.includes('of 1,000 right')")
+    assert "1,000 of 1,000 right" in opened.inner_text("#many-result")
+
+
+def write(window, prompt, **options):
+    window.fill("#prompt", prompt)
+    for name, value in options.items():
+        window.fill(f"#{name.replace('_', '-')}", str(value))
+    window.click("#write-form button:not([type])")
+
+
+def test_most_probable_text_is_pythons(opened):
+    choose(opened, TEXT)
+    write(opened, "The é", temperature=0, length=60)
+    opened.wait_for_function("document.getElementById('speed').textContent")
+    expected = from_preset(TEXT).generate("The é", 60, Greedy())
+    assert opened.evaluate("document.getElementById('written').textContent") == "The é" + expected
+
+
+def test_drawn_text_streams_and_stops(opened):
+    choose(opened, TEXT)
+    write(opened, "", temperature=0.8, top_k=5, length=10_000)
+    opened.wait_for_function("document.getElementById('written').textContent.length > 40")
+    opened.click("#stop")
+    opened.wait_for_function("document.getElementById('speed').textContent")
+    assert 40 < len(opened.evaluate("document.getElementById('written').textContent")) < 10_000
+    assert opened.is_disabled("#stop")
+
+
+def test_model_of_a_file_answers(opened):
+    choose(opened, "mine")
+    assert opened.locator("#sums").is_hidden()
+    assert "parameters" in opened.inner_text("#about")
+
+
+def test_nothing_is_asked_of_another_host(opened, site, requested):
+    opened.reload()
+    opened.wait_for_function("document.getElementById('verdict').textContent")
+    assert len(requested) > 5
+    assert all(url.startswith(site) for url in requested)
+
+
+def test_first_answer_comes_within_two_seconds_and_later_ones_within_five_milliseconds(browser, site):
+    window = browser.new_context(reduced_motion="reduce").new_page()
+    started = time.perf_counter()
+    window.goto(site)
+    window.wait_for_function("document.getElementById('verdict').textContent")
+    # A machine that runs other tests at the same time is given twice the time.
+    assert time.perf_counter() - started < 4
+    window.click("#many")
+    window.wait_for_function("document.getElementById('many-result').textContent.includes('of 1,000 right')")
+    each = float(window.inner_text("#many-result").split("right, ")[1].split(" ms")[0])
+    assert each < 5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 360])
+@pytest.mark.parametrize("name", [SUMS, TEXT])
+def test_page_is_accessible(browser, site, scheme, width, name):
+    from axe_playwright_python.sync_playwright import Axe
+
+    window = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": 800}, reduced_motion="reduce"
+    ).new_page()
+    window.goto(site)
+    window.wait_for_function("document.getElementById('verdict').textContent")
+    choose(window, name)
+    found = Axe().run(window).response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+    assert window.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_page_works_by_keyboard(browser, site):
+    window = browser.new_context(reduced_motion="reduce").new_page()
+    window.goto(site)
+    window.wait_for_function("document.getElementById('verdict').textContent")
+    visited = []
+    for _ in range(5):
+        window.keyboard.press("Tab")
+        visited.append(window.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+    assert visited == ["model", "source", "Answer", "many", "The numbers"]
+
+
+def test_page_without_a_runtime_says_how_to_get_it(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"holds no LiteRT runtime for browsers: run npm install @litertjs/core@2\.5\.3"
+    ):
+        page(tmp_path / "page", [SUMS], tmp_path)
+    package = tmp_path / "@litertjs/core/package.json"
+    package.parent.mkdir(parents=True)
+    package.write_text('{"version": "2.0.0"}')
+    with pytest.raises(ValueError, match=r"holds version 2\.0\.0 of the LiteRT runtime; the page needs 2\.5\.3"):
+        page(tmp_path / "page", [SUMS], tmp_path)
+    assert not (tmp_path / "page").exists()
+
+
+def test_two_models_of_one_name_are_refused(tmp_path):
+    package = tmp_path / "@litertjs/core/package.json"
+    package.parent.mkdir(parents=True)
+    package.write_text('{"version": "2.5.3"}')
+    with pytest.raises(ValueError, match="Two models are called addition_baseline"):
+        page(tmp_path / "page", [SUMS, "addition_baseline", tmp_path / "addition_baseline.keras"], tmp_path)
+    assert not (tmp_path / "page").exists()
+
+
+def test_server_is_reached_from_this_machine_only(tmp_path):
+    with server(tmp_path) as serving:
+        assert serving.server_address[0] == "127.0.0.1"
