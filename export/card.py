@@ -20,7 +20,7 @@ _PACKAGES = ("seqzoo", "tensorflow", "keras", "tensorflow-datasets", "numpy", "a
 _EXHAUSTIVE_DIGITS = 3
 _OUTSIDE_ROWS = 1_000
 _WRONG_SHOWN = 500
-_EXCERPT = 400
+_EXCERPT, _START = 400, 20
 
 
 def make_card(preset, model, folder, training, metrics, data, seed=0, data_file=None):
@@ -158,11 +158,12 @@ def _outside(model, digits):
 
 def _text_figures(model, held_out, metrics):
     excerpt = model.preprocessor.vocabulary.join(held_out[None, :_EXCERPT].astype("int32"))[0].numpy().decode()
+    start = model.preprocessor.vocabulary.join(held_out[None, :_START].astype("int32"))[0].numpy().decode()
     return {
         "excerpt": {"text": excerpt, "nats_per_token": evaluate(model, excerpt)["nats_per_token"]},
         "litert": _quantized(model, held_out),
         "examples": [
-            {"prompt": "", "sampler": "Greedy()", "seed": 0, "text": model.generate("", 200, Greedy())},
+            {"prompt": start, "sampler": "Greedy()", "seed": 0, "text": model.generate(start, 200, Greedy())},
             *(
                 {"prompt": "", "sampler": "Temperature(0.7)", "seed": seed, "text": text}
                 for seed, text in enumerate(model.generate([""] * 2, 400, Temperature(0.7), seed=range(2)))

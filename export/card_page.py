@@ -46,7 +46,7 @@ def _about(card, is_text):
     if is_text:
         source, limits = _TEXTS.get(card["recipe"]["source"], (f"the text {card['data']['name']}", ""))
         return (
-            f"Writes text, token by token, in the manner of {source} ({kind}, {size}).",
+            f"Writes text in the manner of {source} ({kind}, {size}).",
             f"facts, advice, or anything that has to be right. {limits}".strip(),
         )
     if digits := card.get("digits"):
@@ -98,20 +98,21 @@ def _pair_figures(card):
 
 def _text_figures(card):
     held_out = card["held_out"]
+    unit = "character" if card["recipe"]["split"] == "characters" else "word"
     yield _table(
-        ("on the text held out, each token with all of the text before it", ""),
+        (f"on the text held out, each {unit} with all of the text before it", ""),
         [
-            ("nats per token", f"**{held_out['nats_per_token']:.4f}**"),
-            ("bits per token", f"{held_out['bits_per_token']:.4f}"),
+            (f"nats per {unit}", f"**{held_out['nats_per_token']:.4f}**"),
+            (f"bits per {unit}", f"{held_out['bits_per_token']:.4f}"),
             ("perplexity", f"{held_out['perplexity']:.3f}"),
-            ("most probable token is right", f"{held_out['accuracy']:.2%}"),
-            ("tokens", f"{held_out['tokens']:,}"),
+            (f"most probable {unit} is right", f"{held_out['accuracy']:.2%}"),
+            (f"{unit}s", f"{held_out['tokens']:,}"),
         ],
     )
     if card["recipe"]["source"] == "tiny_shakespeare":
         yield (
-            "For comparison: nanoGPT's published figure for this text is 1.4697 nats per character, from 10.65 million "
-            "parameters on an A100 (its [repository](https://github.com/karpathy/nanoGPT))."
+            "For comparison: nanoGPT's published figure for this text is 1.4697 nats per character, after three minutes "
+            "on an A100 (its [repository](https://github.com/karpathy/nanoGPT))."
         )
 
 
@@ -149,7 +150,10 @@ def _answers(examples):
 
 def _written(card):
     for each in card["examples"]:
-        yield f"`{each['sampler']}`, seed {each['seed']}, from the beginning of a text:"
+        start = (
+            f"after {each['prompt']!r}, where the text held out begins" if each["prompt"] else "from a text's beginning"
+        )
+        yield f"`{each['sampler']}`, seed {each['seed']}, {start}:"
         yield f"```\n{each['text']}\n```"
 
 

@@ -117,7 +117,7 @@ def test_texts_are_predicted_as_the_card_states(text_card):
     assert evaluate(model, excerpt["text"])["nats_per_token"] == pytest.approx(excerpt["nats_per_token"], abs=1e-3)
     greedy = text_card["examples"][0]
     assert greedy["sampler"] == "Greedy()"
-    assert model.generate("", 50, Greedy()) == greedy["text"][:50]
+    assert model.generate(greedy["prompt"], 50, Greedy()) == greedy["text"][:50]
 
 
 def test_exports_of_language_models_write_as_the_model(text_card):

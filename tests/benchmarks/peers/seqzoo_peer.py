@@ -22,7 +22,7 @@ class Sums:
 
     def __init__(self, training, test, hidden_dim=128, epochs=1000, seed=0):
         keras.utils.set_random_seed(seed)
-        recipe = dataclasses.replace(models.preset("addition_peeky_reverse"), hidden_dim=hidden_dim, epochs=epochs)
+        recipe = dataclasses.replace(models.preset("pairs_peeky_reverse"), hidden_dim=hidden_dim, epochs=epochs)
         self.pairs = pipelines.read_pairs(training)
         self.preprocessor = recipe.preprocessor(self.pairs)
         self.batches = recipe.batches(self.preprocessor, self.pairs, seed)
