@@ -111,8 +111,8 @@ def _text_figures(card):
     )
     if card["recipe"]["source"] == "tiny_shakespeare":
         yield (
-            "For comparison: nanoGPT's published figure for this text is 1.4697 nats per character, after three minutes "
-            "on an A100 (its [repository](https://github.com/karpathy/nanoGPT))."
+            "For comparison: nanoGPT's published figure for this text is 1.4697 nats per character, from three "
+            "minutes on an A100 (its [repository](https://github.com/karpathy/nanoGPT))."
         )
 
 
