@@ -251,7 +251,7 @@ def test_wrong_tune_options_are_one_error_line_and_leave_nothing(run, pair_file,
 def test_presets_lists_parameters_as_text_and_json(run):
     status, output, _ = run("presets")
     assert status == 0
-    assert "addition_peeky_reverse 217773" in " ".join(output.split())
+    assert "addition_reverse 150573" in " ".join(output.split())
     _, output, _ = run("presets", "--json")
     assert [row["name"] for row in json.loads(output)["presets"]] == list(models.PRESETS)
 
