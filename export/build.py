@@ -1,5 +1,6 @@
 """A preset from nothing to what ships: training, exports, model card."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -48,9 +49,9 @@ def build(preset, output, data=None, seed=0, verbose="auto", resume=False):
         for leftover in output.glob(".build-*"):  # Of a build that was killed.
             shutil.rmtree(leftover)
         trained, metrics = train(preset, training, data, seed=seed, verbose=verbose, resume=goes_on)
-        with tempfile.TemporaryDirectory(dir=output, prefix=".build-") as temporary:
+        with _training_kept(training), tempfile.TemporaryDirectory(dir=output, prefix=".build-") as temporary:
             # The SavedModel's examples name the model as its folder is called.
-            made = pathlib.Path(temporary, preset.name)
+            made = pathlib.Path(temporary, output.resolve().name)
             made.mkdir()
             _without_optimizer(trained).save(made / "model.keras")
             model = load(made / "model.keras")
@@ -67,6 +68,16 @@ def build(preset, output, data=None, seed=0, verbose="auto", resume=False):
     return card
 
 
+@contextlib.contextmanager
+def _training_kept(training):
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"the training is kept in {training}; go on with the same command and --resume"
+        ) from None
+
+
 def _without_optimizer(model):
     copy = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
@@ -74,8 +85,8 @@ def _without_optimizer(model):
 
 
 def _replace(made, output):
-    """Moves what was made to its place; the card goes first and comes last."""
-    names = sorted(os.listdir(made), key=lambda name: (name == "card.json", name))
+    """Moves what was made to its place; the cards go first and come last."""
+    names = sorted(os.listdir(made), key=lambda name: (name.startswith("card."), name))
     for name in reversed(names):
         path = output / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -6,18 +6,22 @@ import hashlib
 import importlib.metadata
 import pathlib
 import platform
+import shlex
 import tempfile
 
 import numpy as np
 import tensorflow as tf
 
 from seqzoo.export.litert import QUANTIZATIONS, litert
-from seqzoo.models import Greedy, LanguageModel, Temperature, evaluate, evaluate_all_sums, evaluate_sums
+from seqzoo.models import PRESETS, Greedy, LanguageModel, Temperature, evaluate, evaluate_all_sums, evaluate_sums
+from seqzoo.models.execution import processors
 from seqzoo.pipelines import as_pairs, digits_of_sums
 from seqzoo.pipelines.pairs import decoded
 
 _PACKAGES = ("seqzoo", "tensorflow", "keras", "tensorflow-datasets", "numpy", "ai-edge-litert")
 _EXHAUSTIVE_DIGITS = 3
+# karpathy/char-rnn's data/tinyshakespeare/input.txt, which TFDS' tiny_shakespeare is made of.
+_TINY_SHAKESPEARE = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 _OUTSIDE_ROWS = 1_000
 _WRONG_SHOWN = 500
 _EXCERPT, _START = 400, 20
@@ -37,35 +41,37 @@ def make_card(preset, model, folder, training, metrics, data, seed=0, data_file=
         data_file: file name, or `None` where the data are the preset's own.
 
     Returns:
-        A dictionary of what JSON holds. Every card: `preset`, `model` (class), `command`, `seed`, `versions`, `simd`
-        (the processor's vector instructions, of which weights depend), `cpu_minutes`, `wall_minutes`, `data` (name,
-        sizes, SHA-256), `recipe`, `parameters`, `weights_sha256`, `bytes` (by file), `held_out` (the figures of
+        A dictionary of what JSON holds. Every card: `preset`, `model` (class), `command` (`None` for a variant of a
+        preset, which no command makes), `seed`, `versions`, `simd` and `processors` (the processor's vector
+        instructions and how many there were; weights depend on the first, those of models of more than 256 units on
+        both), `cpu_minutes`, `wall_minutes`, `data` (name, `source`, which is the name of known data or `None`, sizes,
+        SHA-256), `recipe`, `parameters`, `weights_sha256`, `bytes` (by file), `held_out` (the figures of
         `evaluate`), `litert` (size and score of each quantisation), `curve` (of each epoch, `curve_label`),
         `signatures` and `examples`. Of sums also `digits`, `sums` (every one of them up to 3 digits, else those held
         out; see `evaluate_sums`) and `outside` (likewise, one operand of a digit more); of a language model `excerpt`,
         the beginning of the text held out and its own nats per token.
     """
     name = pathlib.Path(data_file).name if data_file else None
+    source = preset.data_name if data_file is None else None
+    if metrics.get("data_sha256") == _TINY_SHAKESPEARE:
+        source = "tiny_shakespeare"
     with open(training / "history.csv", encoding="utf-8") as file:
         curve = [float(row[preset.metric]) for row in csv.DictReader(file)]
     measured = _text_figures if isinstance(model, LanguageModel) else _pair_figures
     return {
         "preset": preset.name,
         "model": type(model).__name__,
-        "command": " ".join(
-            [f"seqzoo build {preset.name} --output DIR"]
-            + [f"--data {name}"] * bool(name)
-            + [f"--seed {seed}"] * bool(seed)
-        ),
+        "command": _command(preset, name, seed) if preset == PRESETS.get(preset.name) else None,
         "seed": seed,
         "versions": {
             "python": platform.python_version(),
             **{each: importlib.metadata.version(each) for each in _PACKAGES},
         },
         "simd": np.show_config(mode="dicts")["SIMD Extensions"].get("found", []),
+        "processors": processors(),
         "cpu_minutes": round(metrics["cpu_seconds"]["total"] / 60, 1),
         "wall_minutes": round(metrics["wall_seconds"] / 60, 1),
-        "data": {"name": name or preset.data_name, **_data_facts(*data, metrics)},
+        "data": {"name": name or preset.data_name, "source": source, **_data_facts(*data, metrics)},
         "recipe": dataclasses.asdict(preset),
         "parameters": model.count_params(),
         "weights_sha256": weights_sha256(model),
@@ -77,9 +83,14 @@ def make_card(preset, model, folder, training, metrics, data, seed=0, data_file=
         "held_out": {key: value for key, value in metrics.items() if key in _HELD_OUT},
         "curve_label": preset.metric_label,
         "curve": curve,
-        **measured(model, data[1], metrics),
+        **measured(model, data[1], metrics, source),
         "signatures": _signatures(folder),
     }
+
+
+def _command(preset, data, seed):
+    parts = ["seqzoo", "build", preset.name, "--output", "DIR"]
+    return shlex.join(parts + ["--data", data] * bool(data) + ["--seed", str(seed)] * bool(seed))
 
 
 _HELD_OUT = (
@@ -108,8 +119,9 @@ def _data_facts(training, held_out, metrics):
     return facts
 
 
-def _pair_figures(model, held_out, metrics):
-    digits = digits_of_sums(model.preprocessor)
+def _pair_figures(model, held_out, metrics, source):
+    # Pairs of others may look like sums and be anything.
+    digits = digits_of_sums(model.preprocessor) if source else None
     if digits is None:
         return {"litert": _quantized(model, held_out), "examples": metrics["examples"]}
     rows = [(source, target) for source, target in decoded(as_pairs(held_out))]
@@ -156,7 +168,7 @@ def _outside(model, digits):
     }
 
 
-def _text_figures(model, held_out, metrics):
+def _text_figures(model, held_out, metrics, source):
     excerpt = model.preprocessor.vocabulary.join(held_out[None, :_EXCERPT].astype("int32"))[0].numpy().decode()
     start = model.preprocessor.vocabulary.join(held_out[None, :_START].astype("int32"))[0].numpy().decode()
     return {

@@ -1,5 +1,7 @@
 """A model card as a page to read, in Markdown."""
 
+import shlex
+
 _TEXTS = {
     "pydoc_data.topics": (
         "the Python documentation that every CPython carries, `pydoc_data.topics` (PSF licence)",
@@ -34,7 +36,7 @@ def card_page(card):
         _table(("file", "KiB"), [(f"`{name}`", f"{size / 1024:,.1f}") for name, size in card["bytes"].items()]),
         "## Signatures",
         *_signatures(card),
-        "This page was written by the command above; `card.json` holds the same and more.",
+        "This page was written with the model; `card.json` holds the same and more.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -44,7 +46,7 @@ def _about(card, is_text):
     cell = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "simple RNN"}[card["recipe"]["cell"]]
     size = f"{card['recipe']['num_layers']} × {card['recipe']['hidden_dim']} {cell}, {card['parameters']:,} parameters"
     if is_text:
-        source, limits = _TEXTS.get(card["recipe"]["source"], (f"the text {card['data']['name']}", ""))
+        source, limits = _TEXTS.get(card["data"]["source"], (f"the text {card['data']['name']}", ""))
         return (
             f"Writes text in the manner of {source} ({kind}, {size}).",
             f"facts, advice, or anything that has to be right. {limits}".strip(),
@@ -63,25 +65,27 @@ def _about(card, is_text):
 
 
 def _how_to_ask(card, is_text):
-    name = card["preset"]
+    # By its name a model answers that ships; this one may be of other data.
+    name = card["preset"] if card["data"]["source"] and card["command"] else "DIR/model.keras"
     if is_text:
         return f'```\nseqzoo sample {name} --prompt "The " --length 300 --temperature 0.7\n```'
-    source = card["examples"][-1]["source"]
-    return f'```\nseqzoo generate {name} "{source}"\n```'
+    return f"```\nseqzoo generate {name} {shlex.quote(card['examples'][-1]['source'])}\n```"
 
 
 def _pair_figures(card):
     held_out = card["held_out"]
+    wrong = round(held_out["rows"] * (1 - held_out["exact_match"]))
     yield (
         f"Of {held_out['rows']:,} rows that were held out **{held_out['exact_match']:.2%}** are answered without an "
-        f"error; {held_out['character_accuracy']:.3%} of the characters are right, each answer's end included."
+        f"error, {wrong:,} with one; {held_out['character_accuracy']:.3%} of the characters are right, each answer's "
+        "end included."
     )
     if "sums" not in card:
         return
     sums, digits = card["sums"], card["digits"]
     if sums["all"]:
-        wrong = "one wrong answer" if sums["errors"] == 1 else f"{sums['errors']:,} wrong answers"
-        yield f"Asked for **all {sums['rows']:,} sums** of up to {digits} digits it gives **{wrong}**."
+        answers = "one wrong answer" if sums["errors"] == 1 else f"{sums['errors']:,} wrong answers"
+        yield f"Asked for **all {sums['rows']:,} sums** of up to {digits} digits it gives **{answers}**."
     for key, title in (("by_digits", "digits of the operands"), ("by_carries", "columns that carry")):
         rows = [(name, f"{each['rows']:,}", f"{each['errors']:,}") for name, each in sums[key].items()]
         yield _table((title, "sums", "wrong"), rows)
@@ -109,7 +113,7 @@ def _text_figures(card):
             (f"{unit}s", f"{held_out['tokens']:,}"),
         ],
     )
-    if card["recipe"]["source"] == "tiny_shakespeare":
+    if card["data"]["source"] == "tiny_shakespeare":
         yield (
             "For comparison: nanoGPT's published figure for this text is 1.4697 nats per character, from three "
             "minutes on an A100 (its [repository](https://github.com/karpathy/nanoGPT))."
@@ -163,11 +167,11 @@ def _made(card):
     unit = "tokens" if "train_tokens" in data else "rows"
     sizes = f"{data[f'train_{unit}']:,} {unit} to train on, {data[f'held_out_{unit}']:,} held out"
     note = ""
-    if card["recipe"].get("source") and data["name"] != card["recipe"]["source"]:
-        note = f"; without `--data` TFDS downloads {card['recipe']['source']}"
+    if data["source"] not in (None, data["name"]):
+        note = f"; without `--data` TFDS downloads {data['source']}"
     recipe = {key: value for key, value in card["recipe"].items() if key not in ("name", "model")}
     rows = [
-        ("command", f"`{card['command']}`"),
+        ("command", f"`{card['command']}`" if card["command"] else "none: a variant of the preset, made from Python"),
         ("seed", str(card["seed"])),
         ("data", f"{data['name']}: {sizes}{note}"),
         ("its SHA-256", f"`{digest}`"),
@@ -179,8 +183,9 @@ def _made(card):
     simd = card["simd"][-1] if card["simd"] else "no"
     return (
         _table(("", ""), rows)
-        + f"\n\nThe command gives the same weights again, byte for byte, on the same kind of processor (this one had "
-        f"{simd} instructions); on another one the last digits differ."
+        + f"\n\nThe command gives the same weights again, byte for byte, with the same versions on the same kind of "
+        f"processor (this one had {simd} instructions and {card['processors']} cores); on another one the last digits "
+        "differ, and with them the weights."
     )
 
 

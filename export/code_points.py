@@ -59,10 +59,7 @@ def _seq2seq(model):
 
     def encode(source):
         states, error = encoded(source)
-        named = _named(states)
-        if "context" in named:
-            # It is the first layer's state too, and LiteRT in browsers gives one tensor under one name only.
-            named["context"] = tf.maximum(named["context"], tf.float32.min)
+        named = _kept_apart(_named(states))
         return {**named, "error": tf.cast(tf.reshape(error, [-1]), tf.int32)}
 
     def decode_step(token, **named):
@@ -151,6 +148,23 @@ def _code_points(vocabulary, unknown):
 def _vocabulary(vocabulary):
     code_points = tf.constant(_code_points(vocabulary, unknown=NO_TEXT))
     return (lambda: {"code_points": tf.identity(code_points)}), []
+
+
+def _kept_apart(named):
+    """The same values, each in a tensor of its own: LiteRT in browsers gives a tensor under one name only.
+
+    A context is the last layer's state too, and the cell states that are not handed over are all the same zeros.
+    """
+    own = {}
+    for name, state in named.items():
+        layer_state = f"{name.rpartition('_')[0]}_0"
+        if name == "context":
+            own[name] = tf.maximum(state, tf.float32.min)
+        elif name != layer_state and layer_state in named and name.startswith("state"):
+            own[name] = state + 0.0 * named[layer_state]
+        else:
+            own[name] = state
+    return own
 
 
 def _named(states):

@@ -9,12 +9,12 @@ import pathlib
 import shutil
 import tempfile
 import typing
+import urllib.parse
 
 from seqzoo.export.litert import litert
 from seqzoo.files import new_folder, read_json, write_json
-from seqzoo.models import PRESETS, LanguageModel, card, load
+from seqzoo.models import PRESETS, LanguageModel, card, load, ships
 from seqzoo.models.presets import shipped
-from seqzoo.pipelines import digits_of_sums
 
 RUNTIME = "@litertjs/core@2.5.3"
 """The npm package that runs models in a browser; it is fetched once, by `npm install`."""
@@ -22,7 +22,6 @@ RUNTIME = "@litertjs/core@2.5.3"
 # Beside the page: the runtime for browsers with and without relaxed SIMD; it chooses.
 _RUNTIME_FILES = {
     "core/dist/index.js": "core.js",
-    "core/README.md": "README.md",
     "core/wasm/litert_wasm_internal.js": "litert_wasm_internal.js",
     "core/wasm/litert_wasm_internal.wasm": "litert_wasm_internal.wasm",
     "core/wasm/litert_wasm_compat_internal.js": "litert_wasm_compat_internal.js",
@@ -52,7 +51,7 @@ def page(output, models=None, runtime="node_modules"):
         OSError: for a folder that cannot be written.
     """
     packages = _runtime(runtime)
-    models = models or [name for name in PRESETS if card(name)]
+    models = models or [name for name in PRESETS if ships(name)]
     names = [pathlib.Path(model).stem if str(model) not in PRESETS else str(model) for model in models]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"Two models are called {repeated[0]}: rename a file, or leave one out")
@@ -114,23 +113,24 @@ def _runtime(folder):
 def _entry(name, model, folder):
     """Writes a model's file and says what the page has to know of it."""
     file = folder / "models" / f"{name}.tflite"
-    made = card(name) if str(model) in PRESETS and not pathlib.Path(model).exists() else None
+    made = card(name) if str(model) in PRESETS else None
     loaded = load(model)
     if made:
         file.write_bytes((shipped(name) / "model.tflite").read_bytes())
     else:
         litert(loaded, file, "float16")
         file.with_suffix(".tflite.json").unlink()
-    entry = {"name": name, "file": f"models/{name}.tflite", "about": _about(loaded, made)}
-    if isinstance(loaded, LanguageModel):
-        return {**entry, "kind": "text"}
+    entry = {"name": name, "file": f"models/{urllib.parse.quote(name)}.tflite", "about": _about(loaded, made)}
     preprocessor = loaded.preprocessor
-    digits = digits_of_sums(preprocessor)
+    if isinstance(loaded, LanguageModel):
+        return {**entry, "kind": "text", "lines": preprocessor.lines}
+    # Only of these is it known that they add; others of that vocabulary may have learnt anything.
+    digits = made and made.get("digits")
     return {
         **entry,
         "kind": "pairs",
         "digits": digits,
-        "example": _EXAMPLE if digits else preprocessor.vocabulary.tokens[0],
+        "example": _EXAMPLE if digits else next(token for token in preprocessor.vocabulary.tokens if token.strip()),
         "source_length": preprocessor.source_length,
         "target_length": preprocessor.target_length,
     }

@@ -15,7 +15,7 @@ from seqzoo.models.evaluation import evaluate
 from seqzoo.models.language_model import LanguageModel
 from seqzoo.models.loading import from_preset, load
 from seqzoo.models.losses import BitsPerToken, ExactMatch, Perplexity, SequenceCrossentropy
-from seqzoo.models.presets import PRESETS, Preset, card, preset
+from seqzoo.models.presets import PRESETS, Preset, card, preset, ships
 from seqzoo.models.samplers import Chain, Greedy, Sampler, Temperature, TopK, TopP
 from seqzoo.models.seq2seq import PeekySeq2Seq, Seq2Seq
 from seqzoo.models.sum_evaluation import evaluate_all_sums, evaluate_sums
@@ -49,4 +49,5 @@ __all__ = [
     "from_preset",
     "load",
     "preset",
+    "ships",
 ]

@@ -26,9 +26,9 @@ def load(path):
         FileNotFoundError: where there is no such file.
         ValueError: where it is no model of seqzoo, or damaged.
     """
-    if str(path) in PRESETS and not pathlib.Path(path).exists():
-        path = shipped(path) / "model.keras"
     path = pathlib.Path(path)
+    if str(path) in PRESETS:  # No file is meant: those of models end in .keras.
+        path = shipped(str(path)) / "model.keras"
     if not path.exists():
         raise FileNotFoundError(f"There is no model file {path}")
     if not path.is_file() or path.suffix != ".keras":  # Keras has another reader for each other name.

@@ -201,10 +201,29 @@ class Preset:
 PRESETS = {
     each.name: each
     for each in (
-        Preset("addition_baseline", "Seq2Seq", digits=3, commute=True, epochs=40),
-        Preset("addition_reverse", "Seq2Seq", digits=3, reverse=True, commute=True),
-        Preset("addition_peeky", "PeekySeq2Seq", digits=3, commute=True),
-        Preset("addition_peeky_reverse", "PeekySeq2Seq", digits=3, reverse=True),
+        Preset("addition_baseline", "Seq2Seq", digits=3, commute=True, short_sums=3, epochs=60, learning_rate=6e-3),
+        Preset(
+            "addition_reverse",
+            "Seq2Seq",
+            digits=3,
+            reverse=True,
+            commute=True,
+            short_sums=3,
+            epochs=30,
+            learning_rate=8e-3,
+        ),
+        Preset("addition_peeky", "PeekySeq2Seq", digits=3, commute=True, short_sums=3, epochs=30, learning_rate=8e-3),
+        Preset(
+            "addition_peeky_reverse",
+            "PeekySeq2Seq",
+            digits=3,
+            reverse=True,
+            hidden_dim=192,
+            commute=True,
+            short_sums=3,
+            epochs=50,
+            learning_rate=8e-3,
+        ),
         # An LSTM, of 128 or 256 units, takes many times as many epochs to find out about five digits.
         Preset(
             "addition_5_digits",
@@ -243,17 +262,23 @@ def shipped(name):
     """
     recipe = preset(name)
     folder = importlib.resources.files("seqzoo.saved_models") / name
-    if not (folder / "card.json").is_file():
+    if not ships(name):
         raise ValueError(f"The preset {name} does not ship trained. Train it: {recipe.command}")
     return folder
 
 
+def ships(name):
+    """Whether a preset ships trained."""
+    return (importlib.resources.files("seqzoo.saved_models") / preset(name).name / "card.json").is_file()
+
+
 def card(name):
-    """The model card of a preset that ships trained, a dictionary; `None` for another one."""
-    try:
-        return json.loads((shipped(name) / "card.json").read_text("utf-8"))
-    except ValueError:
-        return None
+    """The model card of a preset that ships trained; see `seqzoo.export.card.make_card`.
+
+    Raises:
+        ValueError: where there is no such preset, or it does not ship trained.
+    """
+    return json.loads((shipped(name) / "card.json").read_text("utf-8"))
 
 
 def found_recipe(path, name):

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from seqzoo.models import PRESETS, card
+from seqzoo.models import PRESETS, ships
 
 ROOT = pathlib.Path(__file__).parents[1]
 FOLDERS = {
@@ -49,9 +49,15 @@ def test_wheel_holds_the_presets_that_ship(wheel_names):
     tracked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     shipped = {f"seqzoo/{name}" for name in tracked if not name.endswith("saved_models/README.md")}
     assert {name.split("/")[2] for name in shipped if name.endswith("/model.keras")} == {
-        name for name in PRESETS if card(name)
+        name for name in PRESETS if ships(name)
     }
     assert shipped == {name for name in wheel_names if name.startswith("seqzoo/saved_models/")}
+
+
+def test_wheel_holds_the_page(wheel_names):
+    files = {f"seqzoo/export/web/{path.name}" for path in (ROOT / "export/web").iterdir()}
+    assert len(files) > 4
+    assert files <= set(wheel_names)
 
 
 def test_wheel_holds_nothing_else(wheel_names):

@@ -1,16 +1,34 @@
 // The models: a .tflite file with its signatures; strings in, strings out.
 import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
 
+// What stands outside a vocabulary that has a token for it.
 const UNKNOWN = 0xfffd;
+const UNKNOWN_TEXT = String.fromCodePoint(UNKNOWN);
 let runtime;
 
 /** Loads the model that an entry of models.json describes. */
 export async function load(entry) {
-  runtime ??= loadLiteRt('./litert/');
-  await runtime;
-  const model = await loadAndCompile(entry.file, {accelerator: 'wasm'});
-  const codePoints = [...(await run(model, 'vocabulary', {})).code_points];
-  return entry.kind === 'text' ? new LanguageModel(model, codePoints) : new Seq2Seq(model, codePoints, entry);
+  const [file] = await Promise.all([fetched(entry.file), start()]);
+  const model = await loadAndCompile(file, {accelerator: 'wasm'});
+  try {
+    const codePoints = [...(await run(model, 'vocabulary', {})).code_points];
+    return new (entry.kind === 'text' ? LanguageModel : Seq2Seq)(model, codePoints, entry);
+  } catch (error) {
+    model.delete();
+    throw error;
+  }
+}
+
+// Once for all models; what failed is tried again.
+function start() {
+  runtime ??= loadLiteRt('./litert/').catch(error => { runtime = undefined; throw error; });
+  return runtime;
+}
+
+async function fetched(url) {
+  const reply = await fetch(url);
+  if (!reply.ok) throw new Error(`${reply.status} ${reply.statusText}`);
+  return new Uint8Array(await reply.arrayBuffer());
 }
 
 // Texts are Unicode code points to the model; what is no text is 0 or below.
@@ -35,9 +53,10 @@ async function run(model, signature, inputs) {
 }
 
 class Model {
-  constructor(model, codePoints) {
+  constructor(model, codePoints, entry) {
     this.model = model;
     this.codePoints = codePoints;
+    this.entry = entry;
     this.characters = new Set(codePoints.filter(point => point > 0));
   }
 
@@ -50,12 +69,6 @@ class Model {
 }
 
 export class Seq2Seq extends Model {
-  constructor(model, codePoints, entry) {
-    super(model, codePoints);
-    this.sourceLength = entry.source_length;
-    this.targetLength = entry.target_length;
-  }
-
   /** The answer to a source. */
   async answer(source) {
     const reply = await run(this.model, 'batch_1', {source: this.#padded(source)});
@@ -68,13 +81,14 @@ export class Seq2Seq extends Model {
     let states = await run(this.model, 'encode', {source: this.#padded(source)});
     if (states.error[0]) throw new Error(this.#reason(source));
     let token = 0;
-    for (let step = 0; step < this.targetLength; step++) {
+    for (let step = 0; step < this.entry.target_length; step++) {
       const inputs = {token: Int32Array.of(token)};
       for (const [name, value] of Object.entries(states)) {
         if (name !== 'error') inputs[name] = [value, [1, value.length]];
       }
       const reply = await run(this.model, 'decode_step', inputs);
-      const probabilities = [...reply.probabilities].map((share, id) => [toText([this.codePoints[id]]), share]);
+      const names = this.codePoints.map((point, id) => id === 0 ? '' : toText([point]) || UNKNOWN_TEXT);
+      const probabilities = [...reply.probabilities].map((share, id) => [names[id], share]);
       token = reply.next[0];
       yield {character: toText([token]), probabilities: probabilities.filter((_, id) => id !== 1)};
       if (token <= 0) return;
@@ -84,33 +98,40 @@ export class Seq2Seq extends Model {
 
   #padded(source) {
     const points = toCodePoints(source);
-    if (points.length === 0 || points.length > this.sourceLength) throw new Error(this.#reason(source));
-    return [Int32Array.from({length: this.sourceLength}, (_, i) => points[i] ?? 0), [1, this.sourceLength]];
+    if (points.length === 0 || points.length > this.entry.source_length) throw new Error(this.#reason(source));
+    return [Int32Array.from({length: this.entry.source_length}, (_, i) => points[i] ?? 0), [1, this.entry.source_length]];
   }
 
   // In the words of seqzoo's own errors.
   #reason(source) {
     const length = [...source].length;
     if (length === 0) return 'source is empty';
-    if (length > this.sourceLength) {
-      return `source '${source}' has ${length} characters, the model takes at most ${this.sourceLength}`;
+    if (length > this.entry.source_length) {
+      return `source '${source}' has ${length} characters, the model takes at most ${this.entry.source_length}`;
     }
     return `source '${source}' has the character '${this.outsider(source)}', which is not in the vocabulary`;
   }
 }
 
 export class LanguageModel extends Model {
-  /** Writes on from a prompt, character by character; temperature 0 takes the most probable one, topK 0 draws of all. */
+  /**
+   * Writes on from a prompt, character by character; temperature 0 takes the most probable one, topK 0 draws of all.
+   * While it reads the prompt it gives '' for each character, so that whoever asks can stop.
+   */
   async * write(prompt, {temperature, topK, length}) {
     const hasUnknown = this.codePoints[2] === -1;
-    const outsider = this.outsider(prompt);
+    const outsider = this.outsider(this.entry.lines ? prompt.replace(/^\n/, '') : prompt);
     if (outsider !== undefined && !hasUnknown) {
       throw new Error(`the prompt has the character '${outsider}', which is not in the vocabulary`);
     }
+    // 0 begins a text: an empty prompt does, and, where each line is a text, a line break.
+    const begins = prompt === '' || (this.entry.lines && prompt.startsWith('\n'));
+    const points = toCodePoints(begins ? prompt.slice(1) : prompt);
     let states = this.#zeros();
     let logits;
-    for (const token of [0, ...toCodePoints(prompt)]) {
+    for (const token of begins ? [0, ...points] : points) {
       ({logits, states} = await this.#step(this.characters.has(token) || token === 0 ? token : UNKNOWN, states));
+      yield '';
     }
     for (let written = 0; written < length; written++) {
       const point = this.codePoints[this.#pick(logits, temperature, topK)];

@@ -3,44 +3,53 @@ import {drawCurves} from './chart.js';
 import {load} from './models.js';
 
 const SUMS = 1000;
+const STEP_MILLISECONDS = 120;
 const at = id => document.getElementById(id);
 const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
 const isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
 const shown = character => ({'': 'end', ' ': '␣', '\n': '↵'})[character] ?? character;
 
-const {models, curves} = await (await fetch('models.json')).json();
+// The model that is shown, and its entry in models.json.
 let model, entry;
-// Counts what was begun: whoever finds another number was overtaken, and stops.
-let turn = 0;
+// What was begun last, of loading and of asking; what was overtaken gives up and shows nothing any more.
+let loads = 0, runs = 0;
+let running = Promise.resolve();
 
-for (const each of models) at('model').append(new Option(each.name, each.name));
-at('model').addEventListener('change', choose);
-at('ask-form').addEventListener('submit', event => { event.preventDefault(); ask(); });
-at('write-form').addEventListener('submit', event => { event.preventDefault(); write(); });
-at('many').addEventListener('click', askMany);
-at('stop').addEventListener('click', () => { turn++; at('stop').disabled = true; });
-drawCurves(at('chart'), curves);
-await choose();
+try {
+  const reply = await fetch('models.json');
+  if (!reply.ok) throw new Error(`models.json: ${reply.status} ${reply.statusText}`);
+  const {models, curves} = await reply.json();
+  for (const each of models) at('model').append(new Option(each.name, each.name));
+  const choose = () => show(models.find(each => each.name === at('model').value));
+  at('model').addEventListener('change', choose);
+  at('ask-form').addEventListener('submit', event => { event.preventDefault(); begin(ask, 'source'); });
+  at('write-form').addEventListener('submit', event => { event.preventDefault(); begin(write, 'prompt'); });
+  at('many').addEventListener('click', () => begin(askMany, 'source'));
+  drawCurves(at('chart'), curves);
+  await choose();
+} catch (error) {
+  at('status').textContent = `The page could not be loaded: ${error.message}`;
+}
 
-async function choose() {
-  const mine = ++turn;
-  entry = models.find(each => each.name === at('model').value);
-  at('status').textContent = `Loading ${entry.name} …`;
-  at('about').textContent = entry.about;
-  at('stop').disabled = true;
-  for (const id of ['answer', 'verdict', 'written', 'speed', 'many-result']) at(id).textContent = '';
-  for (const id of ['steps', 'many-wrong']) at(id).replaceChildren();
-  showError('source', '');
-  showError('prompt', '');
+/** Loads a model and shows its part of the page, once what the last one was doing has ended. */
+async function show(chosen) {
+  const mine = ++loads;
+  runs++;
+  at('pairs').hidden = at('text').hidden = true;
+  at('about').textContent = chosen.about;
+  at('status').textContent = `Loading ${chosen.name} …`;
+  let loaded;
   try {
-    const loaded = await load(entry);
-    if (mine !== turn) return loaded.delete();
-    model?.delete();
-    model = loaded;
+    loaded = await load(chosen);
   } catch (error) {
-    at('status').textContent = `${entry.name} could not be loaded: ${error.message}`;
+    if (mine === loads) at('status').textContent = `${chosen.name} could not be loaded: ${error.message}`;
     return;
   }
+  await running;
+  if (mine !== loads) return loaded.delete();
+  model?.delete();
+  [model, entry] = [loaded, chosen];
+  clear();
   at('status').textContent = `${entry.name} is ready.`;
   at('pairs').hidden = entry.kind === 'text';
   at('text').hidden = entry.kind !== 'text';
@@ -48,30 +57,46 @@ async function choose() {
   if (entry.kind === 'text') return;
   at('source-label').textContent = entry.digits ? `A sum, each number of up to ${entry.digits} digits` : 'Source';
   at('source').value = entry.example;
-  await ask();
+  await begin(ask, 'source');
 }
 
-async function ask() {
-  const mine = ++turn;
+function clear() {
+  for (const id of ['answer', 'verdict', 'written', 'speed', 'many-result']) at(id).textContent = '';
+  for (const id of ['steps', 'many-wrong']) at(id).replaceChildren();
+  for (const id of ['source', 'prompt']) showError(id, '');
+}
+
+/** Does one thing at a time: what was begun before ends first, which it does at its next look at the clock. */
+function begin(action, field) {
+  const mine = ++runs;
+  const isOvertaken = () => mine !== runs;
+  running = running.then(async () => {
+    if (isOvertaken()) return;
+    showError(field, '');
+    try {
+      await action(isOvertaken);
+    } catch (error) {
+      if (!isOvertaken()) showError(field, error.message);
+    }
+  });
+  return running;
+}
+
+async function ask(isOvertaken) {
   const source = at('source').value;
   at('answer').textContent = at('verdict').textContent = '';
   at('steps').replaceChildren();
-  showError('source', '');
-  try {
-    for await (const step of model.steps(source)) {
-      if (mine !== turn) return;
-      at('answer').textContent += step.character;
-      at('steps').append(bars(step));
-      if (!isStill) await pause(120);
-    }
-  } catch (error) {
-    return showError('source', error.message);
+  for await (const step of model.steps(source)) {
+    at('answer').textContent += step.character;
+    at('steps').append(bars(step));
+    if (!isStill) await pause(STEP_MILLISECONDS);
+    if (isOvertaken()) return;
   }
+  const answer = at('answer').textContent;
   const right = sumOf(source);
-  if (right === undefined || mine !== turn) return;
-  const isRight = at('answer').textContent === right;
-  at('verdict').className = isRight ? 'right' : 'wrong';
-  at('verdict').textContent = isRight ? 'is right' : `is wrong: it is ${right}`;
+  at('verdict').className = right === undefined ? '' : answer === right ? 'right' : 'wrong';
+  at('verdict').textContent = right === undefined ? `${source} → ${answer}`
+    : answer === right ? `right: ${source} = ${right}` : `wrong: ${source} = ${right}`;
 }
 
 function sumOf(source) {
@@ -93,57 +118,67 @@ function bars({character, probabilities}) {
   return item;
 }
 
-async function askMany() {
-  const mine = ++turn;
+async function askMany(isOvertaken) {
+  at('many-result').textContent = '';
   at('many-wrong').replaceChildren();
-  let right = 0, spent = 0;
-  const number = () => Math.floor(Math.random() * 10 ** entry.digits);
-  for (let asked = 1; asked <= SUMS; asked++) {
-    const [a, b] = [number(), number()];
-    const started = performance.now();
-    const answer = await model.answer(`${a}+${b}`);
-    spent += performance.now() - started;
-    if (mine !== turn) return;
-    if (answer === String(a + b)) right++;
-    else {
-      const text = `${a}+${b} → ${answer}, right: ${a + b}`;
-      at('many-wrong').append(Object.assign(document.createElement('li'), {className: 'wrong', textContent: text}));
+  at('many-progress').hidden = false;
+  try {
+    let right = 0, spent = 0;
+    const number = () => Math.floor(Math.random() * 10 ** entry.digits);
+    for (let asked = 0; asked < SUMS; asked++) {
+      const [a, b] = [number(), number()];
+      const started = performance.now();
+      const answer = await model.answer(`${a}+${b}`);
+      spent += performance.now() - started;
+      if (answer === String(a + b)) right++;
+      else {
+        const text = `${a}+${b} → ${answer}, right: ${a + b}`;
+        at('many-wrong').append(Object.assign(document.createElement('li'), {className: 'wrong', textContent: text}));
+      }
+      if (asked % 50 === 0) {
+        at('many-progress').value = asked;
+        await pause(0);
+      }
+      if (isOvertaken()) return;
     }
-    if (asked % 100 === 0) {
-      at('many-result').textContent =
-        `${right.toLocaleString('en')} of ${asked.toLocaleString('en')} right, ${(spent / asked).toFixed(2)} ms each`;
-      await pause(0);
-    }
+    at('many-result').textContent =
+      `${right.toLocaleString('en')} of ${SUMS.toLocaleString('en')} right, ${(spent / SUMS).toFixed(2)} ms each`;
+  } finally {
+    at('many-progress').hidden = true;
   }
 }
 
-async function write() {
-  const mine = ++turn;
+async function write(isOvertaken) {
   const options = {
     temperature: at('temperature').valueAsNumber, topK: at('top-k').valueAsNumber, length: at('length').valueAsNumber,
   };
   const prompt = at('prompt').value;
-  showError('prompt', '');
+  let isStopped = false;
+  at('stop').onclick = () => { isStopped = true; };
+  at('stop').disabled = false;
   at('written').textContent = prompt;
   at('speed').textContent = '';
-  at('stop').disabled = false;
   const started = performance.now();
-  let count = 0;
+  let steps = 0, count = 0;
   try {
     for await (const character of model.write(prompt, options)) {
-      if (mine !== turn) break;
       at('written').append(character);
-      if (++count % 8 === 0) await pause(0);
+      if (character) count++;
+      if (++steps % 8 === 0) await pause(0);
+      if (isOvertaken()) return;
+      if (isStopped) break;
     }
-  } catch (error) {
-    showError('prompt', error.message);
+    const rate = Math.round(1000 * count / (performance.now() - started));
+    at('speed').textContent = `${isStopped ? 'Stopped after' : 'Wrote'} ${count} characters, ${rate} a second.`;
+  } finally {
+    // Else the focus would be lost with the button.
+    if (document.activeElement === at('stop')) at('write-button').focus();
+    at('stop').disabled = true;
   }
-  if (mine === turn) at('stop').disabled = true;
-  at('speed').textContent = `${count} characters, ${Math.round(1000 * count / (performance.now() - started))} a second`;
 }
 
 function showError(id, message) {
   at(`${id}-error`).textContent = message;
-  at(id).toggleAttribute('aria-invalid', false);
   if (message) at(id).setAttribute('aria-invalid', 'true');
+  else at(id).removeAttribute('aria-invalid');
 }

@@ -55,9 +55,9 @@ def _print_table(table):
 
 
 def _preset_row(preset):
-    from seqzoo.models import card
+    from seqzoo.models import card, ships
 
-    made = card(preset.name)
+    made = card(preset.name) if ships(preset.name) else None
     held_out = made["held_out"] if made else {}
     return {
         **dataclasses.asdict(preset),

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from seqzoo.export import build
-from seqzoo.models import evaluate, load, preset
+from seqzoo.models import PRESETS, evaluate, load, preset
 
+PRESET = preset("addition_peeky_reverse")
 MADE = {"training", "model.keras", "model.tflite", "1", "curve.png", "card.md", "card.json"}
 
 
 def sums_preset(**options):
     """Sums of up to two digits, learnt for an epoch or two."""
     small = {"digits": 2, "hidden_dim": 12, "embedding_dim": 4, "epochs": 2, "batch_size": 500}
-    return dataclasses.replace(preset("addition_peeky_reverse"), **{**small, **options})
+    return dataclasses.replace(PRESET, **{**small, **options})
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,7 @@ def without_compiling():
     with pytest.MonkeyPatch.context() as patch:
         for module in ("presets", "text_presets"):
             patch.setattr(f"seqzoo.models.{module}.execution", lambda steps_per_epoch: {"jit_compile": False})
+        patch.setitem(PRESETS, "addition_peeky_reverse", sums_preset())
         yield
 
 
@@ -140,14 +142,41 @@ def test_folder_of_something_else_is_left_alone(tmp_path):
     assert os.listdir(tmp_path) == ["mine"]
 
 
-def test_pairs_of_a_file(eagerly, pair_file, tmp_path):
+def test_pairs_of_a_file(eagerly, pair_file, tmp_path, monkeypatch):
     recipe = dataclasses.replace(preset("pairs_baseline"), hidden_dim=4, embedding_dim=4, epochs=1, batch_size=20)
-    card = build(recipe, tmp_path / "made", pair_file, seed=3, verbose=0)
-    assert card["command"] == "seqzoo build pairs_baseline --output DIR --data pairs.tsv --seed 3"
+    monkeypatch.setitem(PRESETS, "pairs_baseline", recipe)
+    file = pair_file.rename(tmp_path / "my pairs.tsv")
+    card = build(recipe, tmp_path / "made", file, seed=3, verbose=0)
+    assert card["command"] == "seqzoo build pairs_baseline --output DIR --data 'my pairs.tsv' --seed 3"
     assert card["data"]["train_rows"] + card["data"]["held_out_rows"] == 84
     assert "sums" not in card
-    assert "pairs.tsv" in (tmp_path / "made/card.md").read_text("utf-8")
+    page = (tmp_path / "made/card.md").read_text("utf-8")
+    assert "my pairs.tsv" in page
+    assert "seqzoo generate DIR/model.keras" in page
     assert str(tmp_path) not in (tmp_path / "made/card.json").read_text("utf-8")
+
+
+def test_pairs_that_look_like_sums_are_not_taken_for_them(eagerly, tmp_path):
+    file = tmp_path / "pairs.tsv"
+    lines = [f"{a}{b}+\t{b}{a}\n" for a in range(10, 40) for b in (12, 99)] + ["99999+00001\t100000\n"]
+    file.write_text("".join(lines), encoding="utf-8")
+    recipe = dataclasses.replace(PRESETS["pairs_baseline"], hidden_dim=4, embedding_dim=4, epochs=1, batch_size=20)
+    card = build(recipe, tmp_path / "made", file, verbose=0)
+    assert "sums" not in card
+    assert card["command"] is None
+    assert "a variant of the preset" in (tmp_path / "made/card.md").read_text("utf-8")
+
+
+def test_text_of_ones_own_is_not_said_to_be_the_presets(eagerly, tmp_path, small):
+    text = tmp_path / "text.txt"
+    text.write_text(small.TEXT * 4, encoding="utf-8")
+    options = {"hidden_dim": 8, "embedding_dim": 8, "num_layers": 1, "window": 8, "batch_size": 4, "epochs": 1}
+    recipe = dataclasses.replace(PRESETS["char_lstm_tiny_shakespeare"], steps_per_epoch=2, **options)
+    build(recipe, tmp_path / "made", text, verbose=0)
+    page = (tmp_path / "made/card.md").read_text("utf-8")
+    assert "Shakespeare's plays" not in page
+    assert "nanoGPT" not in page
+    assert "in the manner of the text text.txt" in page
 
 
 @pytest.mark.parametrize("name", ["char_lstm", "word_lstm"])

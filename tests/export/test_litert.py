@@ -40,6 +40,17 @@ def texts(rows):
     return ["".join(map(chr, row[row > 0])) for row in rows]
 
 
+@pytest.mark.parametrize("peeky", [False, True])
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "pass_cell_state": False}])
+def test_no_tensor_is_given_under_two_names(sums_model, tmp_path, peeky, options):
+    """LiteRT in browsers would give it under one of them."""
+    litert(sums_model("lstm", peeky, **options), tmp_path / "sums.tflite")
+    interpreter = Interpreter(str(tmp_path / "sums.tflite"))
+    for name in interpreter.get_signature_list():
+        outputs = interpreter.get_signature_runner(name).get_output_details().values()
+        assert len({each["index"] for each in outputs}) == len(outputs), name
+
+
 @pytest.mark.parametrize(
     ("cell", "peeky", "options"),
     [

@@ -13,7 +13,7 @@ import pytest
 
 from seqzoo.export import page
 from seqzoo.export.page import RUNTIME, server
-from seqzoo.models import Greedy, PeekySeq2Seq, from_preset
+from seqzoo.models import Greedy, PeekySeq2Seq, from_preset, load
 from seqzoo.pipelines import PairPreprocessor
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -29,6 +29,7 @@ MISSING = [
 ]
 SUMS = "addition_peeky_reverse"
 TEXT = "char_lstm_pydoc"
+OTHERS = ["addition_baseline", "addition_5_digits", "char_lstm_tiny_shakespeare"]
 
 
 def test_browser_is_there_where_it_has_to_be():
@@ -37,16 +38,23 @@ def test_browser_is_there_where_it_has_to_be():
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The URL of a page with two presets and a model of a file, in a subfolder; and the folder."""
+def site_folder(tmp_path_factory):
+    """A folder for the page and a model's file."""
+    return tmp_path_factory.mktemp("site")
+
+
+@pytest.fixture(scope="module")
+def site(site_folder):
+    """The URL of a page with presets and a model of a file, in a subfolder."""
     if MISSING:
         pytest.skip(f"the page's tests need {' and '.join(MISSING)}")
-    folder = tmp_path_factory.mktemp("site")
+    folder = site_folder
     keras.utils.set_random_seed(0)
     preprocessor = PairPreprocessor.from_pairs([("a", "b"), ("ba", "ab")])
-    PeekySeq2Seq(preprocessor, hidden_dim=8).save(folder / "mine.keras")
-    names = page(folder / "deep/er", [SUMS, "addition_baseline", TEXT, folder / "mine.keras"], NODE_MODULES)
-    assert names == [SUMS, "addition_baseline", TEXT, "mine"]
+    model = PeekySeq2Seq(preprocessor, hidden_dim=8, num_layers=2, pass_cell_state=False)
+    model.save(folder / "my 50%.keras")
+    names = page(folder / "deep/er", [SUMS, TEXT, *OTHERS, folder / "my 50%.keras"], NODE_MODULES)
+    assert names == [SUMS, TEXT, *OTHERS, "my 50%"]
     with server(folder) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{serving.server_port}/deep/er/"
@@ -99,9 +107,10 @@ def ask(window, source):
     return window.inner_text("#answer"), window.inner_text("#verdict"), window.inner_text("#source-error")
 
 
-def test_200_sums_are_answered_as_in_python(opened):
-    choose(opened, "addition_baseline")
-    numbers = np.random.default_rng(0).integers(0, 1000, (200, 2)).tolist()
+@pytest.mark.parametrize(("at", "name", "digits"), [(2, "addition_baseline", 3), (3, "addition_5_digits", 5)])
+def test_200_sums_are_answered_as_in_python(opened, at, name, digits):
+    choose(opened, name)
+    numbers = np.random.default_rng(0).integers(0, 10**digits, (200, 2)).tolist()
     sources = [f"{a}+{b}" for a, b in numbers]
     by_step = [ask(opened, source)[0] for source in sources[:20]]
     at_once = opened.evaluate(
@@ -112,9 +121,12 @@ def test_200_sums_are_answered_as_in_python(opened):
             for (const source of sources) answers.push(await model.answer(source));
             return answers;
         }""",
-        {"sources": sources, "entry": opened.evaluate("fetch('models.json').then(r => r.json())")["models"][1]},
+        {
+            "sources": sources,
+            "entry": opened.evaluate("fetch('models.json').then(reply => reply.json())")["models"][at],
+        },
     )
-    expected = from_preset("addition_baseline").generate(sources)
+    expected = from_preset(name).generate(sources)
     assert at_once == expected
     assert by_step == expected[:20]
 
@@ -122,13 +134,13 @@ def test_200_sums_are_answered_as_in_python(opened):
 def test_answer_is_judged(opened):
     choose(opened, SUMS)
     answer, verdict, error = ask(opened, "628+521")
-    assert (answer, verdict, error) == ("1149", "is right", "")
+    assert (answer, verdict, error) == ("1149", "right: 628+521 = 1149", "")
     assert opened.locator("#steps li").count() == 4
     shares = opened.locator("#steps li:first-child .bar span").all_inner_texts()
     assert sum(float(share.rstrip("%")) for share in shares) == pytest.approx(100, abs=1)
     # Beyond what it has learnt.
     answer, verdict, _ = ask(opened, "1234+56")
-    assert verdict == ("is right" if answer == "1290" else "is wrong: it is 1290")
+    assert verdict == f"{'right' if answer == '1290' else 'wrong'}: 1234+56 = 1290"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +157,7 @@ def test_wrong_source_is_told_next_to_the_field_as_python_tells_it(opened, sourc
     assert opened.get_attribute("#source", "aria-invalid") == "true"
     with pytest.raises(ValueError, match=re.escape(f"row 1: {message}")):
         from_preset(SUMS).generate(source)
-    assert ask(opened, "57+5") == ("62", "is right", "")
+    assert ask(opened, "57+5") == ("62", "right: 57+5 = 62", "")
     assert opened.get_attribute("#source", "aria-invalid") is None
 
 
@@ -160,15 +172,26 @@ def write(window, prompt, **options):
     window.fill("#prompt", prompt)
     for name, value in options.items():
         window.fill(f"#{name.replace('_', '-')}", str(value))
-    window.click("#write-form button:not([type])")
+    window.click("#write-button")
 
 
-def test_most_probable_text_is_pythons(opened):
-    choose(opened, TEXT)
-    write(opened, "The é", temperature=0, length=60)
+@pytest.mark.parametrize(("name", "prompt"), [(TEXT, "The é"), (TEXT, ""), ("char_lstm_tiny_shakespeare", "ROMEO:\n")])
+def test_most_probable_text_is_pythons(opened, name, prompt):
+    choose(opened, name)
+    write(opened, prompt, temperature=0, length=60)
     opened.wait_for_function("document.getElementById('speed').textContent")
-    expected = from_preset(TEXT).generate("The é", 60, Greedy())
-    assert opened.evaluate("document.getElementById('written').textContent") == "The é" + expected
+    expected = from_preset(name).generate(prompt, 60, Greedy())
+    assert opened.evaluate("document.getElementById('written').textContent") == prompt + expected
+
+
+def test_wrong_prompt_is_told_next_to_the_field(opened):
+    choose(opened, "char_lstm_tiny_shakespeare")
+    write(opened, "né", temperature=0, length=60)
+    message = "the prompt has the character 'é', which is not in the vocabulary"
+    opened.wait_for_function("document.getElementById('prompt-error').textContent")
+    assert opened.inner_text("#prompt-error") == message
+    with pytest.raises(ValueError, match=message):
+        from_preset("char_lstm_tiny_shakespeare").generate("né")
 
 
 def test_drawn_text_streams_and_stops(opened):
@@ -179,12 +202,52 @@ def test_drawn_text_streams_and_stops(opened):
     opened.wait_for_function("document.getElementById('speed').textContent")
     assert 40 < len(opened.evaluate("document.getElementById('written').textContent")) < 10_000
     assert opened.is_disabled("#stop")
+    assert opened.inner_text("#speed").startswith("Stopped after ")
 
 
-def test_model_of_a_file_answers(opened):
-    choose(opened, "mine")
+def test_model_of_a_file_answers_as_in_python_and_is_not_judged(opened, site_folder):
+    choose(opened, "my 50%")
     assert opened.locator("#sums").is_hidden()
-    assert "parameters" in opened.inner_text("#about")
+    model = load(site_folder / "my 50%.keras")
+    for source in ("a", "b", "ab", "ba"):
+        answer, verdict, _ = ask(opened, source)
+        assert answer == model.generate(source)
+        assert verdict == f"{source} → {answer}"
+
+
+def test_who_changes_the_model_in_haste_gets_the_last_one(browser, site):
+    """With the pauses between an answer's characters, during which models come and go."""
+    window = browser.new_context().new_page()
+    errors = []
+    window.on("pageerror", errors.append)
+    window.goto(site)
+    window.wait_for_function("document.getElementById('answer').textContent")
+    for name in (OTHERS[0], TEXT, OTHERS[1], SUMS, OTHERS[0]):
+        window.select_option("#model", name)
+        window.wait_for_timeout(60)
+    window.wait_for_function("document.getElementById('verdict').textContent")
+    assert window.inner_text("#status") == f"{OTHERS[0]} is ready."
+    assert window.inner_text("#source-error") == ""
+    choose(window, TEXT)
+    write(window, "", temperature=0.7, length=10_000)
+    window.wait_for_function("document.getElementById('written').textContent.length > 20")
+    choose(window, SUMS)
+    window.wait_for_function("document.getElementById('verdict').textContent")
+    assert window.inner_text("#answer") == "62"
+    assert window.evaluate("document.getElementById('speed').textContent") == ""
+    assert errors == []
+
+
+def test_model_that_cannot_be_loaded_says_so_and_another_one_can(browser, site):
+    window = browser.new_context(reduced_motion="reduce").new_page()
+    window.route("**/addition_baseline.tflite", lambda route: route.fulfill(status=404, body="gone"))
+    window.goto(site)
+    window.wait_for_function("document.getElementById('verdict').textContent")
+    window.select_option("#model", "addition_baseline")
+    window.wait_for_function("document.getElementById('status').textContent.includes('could not be loaded: 404')")
+    assert window.locator("#pairs").is_hidden()
+    choose(window, SUMS)
+    assert ask(window, "57+5")[0] == "62"
 
 
 def test_nothing_is_asked_of_another_host(opened, site, requested):
