@@ -130,10 +130,17 @@ def _entry(name, model, folder):
         **entry,
         "kind": "pairs",
         "digits": digits,
-        "example": _EXAMPLE if digits else next(token for token in preprocessor.vocabulary.tokens if token.strip()),
+        "example": _example(preprocessor, digits, made),
         "source_length": preprocessor.source_length,
         "target_length": preprocessor.target_length,
     }
+
+
+def _example(preprocessor, digits, made):
+    if digits:
+        # A model of more digits has hardly seen numbers as short as the usual example's.
+        return _EXAMPLE if digits <= 3 else made["examples"][-1]["source"]
+    return next(token for token in preprocessor.vocabulary.tokens if token.strip())
 
 
 def _about(model, made):

@@ -25,7 +25,9 @@ FOLDERS = {
 def wheel_names(tmp_path_factory):
     """The files in a wheel built from a copy of the project that also holds a user's model."""
     copy = tmp_path_factory.mktemp("build") / "project"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "docs"))
+    shutil.copytree(
+        ROOT, copy, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "docs", "node_modules")
+    )
     stray = copy / "saved_models/mine"
     stray.mkdir(parents=True)
     (stray / "model.keras").write_text("a user's")
