@@ -218,7 +218,7 @@ PRESETS = {
             "PeekySeq2Seq",
             digits=3,
             reverse=True,
-            hidden_dim=208,
+            hidden_dim=192,
             commute=True,
             short_sums=3,
             epochs=50,
