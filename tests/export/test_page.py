@@ -86,7 +86,7 @@ def opened(browser, site, requested):
     window = context.new_page()
     window.on("request", lambda request: requested.append(request.url))
     errors = []
-    window.on("pageerror", errors.append)
+    window.on("pageerror", lambda error: errors.append(error))
     window.goto(site)
     yield window
     assert errors == []
@@ -221,7 +221,7 @@ def test_who_changes_the_model_in_haste_gets_the_last_one(browser, site):
     """With the pauses between an answer's characters, during which models come and go."""
     window = browser.new_context().new_page()
     errors = []
-    window.on("pageerror", errors.append)
+    window.on("pageerror", lambda error: errors.append(error))
     window.goto(site)
     window.wait_for_function("document.getElementById('answer').textContent")
     for name in (OTHERS[0], TEXT, OTHERS[1], SUMS, OTHERS[0]):
