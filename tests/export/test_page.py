@@ -260,12 +260,15 @@ def test_nothing_is_asked_of_another_host(opened, site, requested):
 
 
 def test_first_answer_comes_within_two_seconds_and_later_ones_within_five_milliseconds(browser, site):
-    window = browser.new_context(reduced_motion="reduce").new_page()
-    started = time.perf_counter()
-    window.goto(site)
-    window.wait_for_function("document.getElementById('verdict').textContent")
-    # A machine that runs other tests at the same time is given twice the time.
-    assert time.perf_counter() - started < 4
+    """The best of three openings, each with an empty cache: the machine may be running other tests."""
+    seconds = []
+    for _ in range(3):
+        window = browser.new_context(reduced_motion="reduce").new_page()
+        started = time.perf_counter()
+        window.goto(site)
+        window.wait_for_function("document.getElementById('verdict').textContent")
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 2
     window.click("#many")
     window.wait_for_function("document.getElementById('many-result').textContent.includes('of 1,000 right')")
     each = float(window.inner_text("#many-result").split("right, ")[1].split(" ms")[0])
