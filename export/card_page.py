@@ -52,9 +52,10 @@ def _about(card, is_text):
             f"facts, advice, or anything that has to be right. {limits}".strip(),
         )
     if digits := card.get("digits"):
+        example = card["examples"][-1]
         return (
-            f"Adds two whole numbers of up to {digits} digits, written as text: `57+5` → `62` ({kind}, {size}). It "
-            "has learnt that from examples alone; no rule of arithmetic is in it.",
+            f"Adds two whole numbers of up to {digits} digits, written as text: `{example['source']}` → "
+            f"`{example['answer']}` ({kind}, {size}). It has learnt that from examples alone; no rule of arithmetic is in it.",
             "doing sums. It shows what a small seq2seq model learns, and is a start for tasks over the same "
             f"characters. Numbers of more than {digits} digits are outside what it has seen; see below.",
         )
