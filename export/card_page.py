@@ -55,7 +55,8 @@ def _about(card, is_text):
         example = card["examples"][-1]
         return (
             f"Adds two whole numbers of up to {digits} digits, written as text: `{example['source']}` → "
-            f"`{example['answer']}` ({kind}, {size}). It has learnt that from examples alone; no rule of arithmetic is in it.",
+            f"`{example['answer']}` ({kind}, {size}). It has learnt that from examples alone; no rule of arithmetic "
+            "is in it.",
             "doing sums. It shows what a small seq2seq model learns, and is a start for tasks over the same "
             f"characters. Numbers of more than {digits} digits are outside what it has seen; see below.",
         )
