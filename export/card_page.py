@@ -95,8 +95,8 @@ def _pair_figures(card):
     longest = outside["longest"]
     yield (
         f"**Outside its training**, with one operand of {digits + 1} digits and the other of up to {digits - 1}, "
-        f"{outside['exact_match']:.1%} of {outside['rows']:,} drawn sums are right. Longer ones are refused: "
-        f"`{longest['source']}` gives `{longest['answer']}`."
+        f"{outside['exact_match']:.1%} of {outside['rows']:,} drawn sums are right. Sources of more "
+        f"characters than these have are refused: `{longest['source']}` gives `{longest['answer']}`."
     )
     if outside["wrong"]:
         yield _answers(outside["wrong"])
@@ -118,7 +118,8 @@ def _text_figures(card):
     if card["data"]["source"] == "tiny_shakespeare":
         yield (
             "For comparison: nanoGPT's published figure for this text is 1.4697 nats per character, from three "
-            "minutes on an A100 (its [repository](https://github.com/karpathy/nanoGPT))."
+            "minutes on an A100 (its [repository](https://github.com/karpathy/nanoGPT)); it scores blocks of up to 256 "
+            "characters on their own, without the text before them."
         )
 
 
@@ -136,8 +137,9 @@ def _quantised(card):
     title = "exact match" if is_share else "nats per token"
     yield _table(("LiteRT weights", "KiB", title, "as the model in float32"), rows)
     yield (
-        f"Measured on {first['rows']:,} {'answers' if is_share else 'tokens of the text held out'}; the float32 model "
-        f"itself has {first['score']['model']:{'.4%' if is_share else '.4f'}}. `model.tflite` keeps its weights in "
+        f"Measured on {'' if is_share else 'the first '}{first['rows']:,} "
+        f"{'answers' if is_share else 'tokens of the text held out, to compare the rows with each other'}; the "
+        f"float32 model itself has {first['score']['model']:{'.4%' if is_share else '.4f'}}. `model.tflite` keeps its weights in "
         "float16."
     )
 

@@ -30,7 +30,7 @@ def load(path):
     if str(path) in PRESETS:  # No file is meant: those of models end in .keras.
         path = shipped(str(path)) / "model.keras"
     if not path.exists():
-        raise FileNotFoundError(f"There is no model file {path}")
+        raise FileNotFoundError(f"There is no model file {path}, and no preset of that name (see seqzoo presets)")
     if not path.is_file() or path.suffix != ".keras":  # Keras has another reader for each other name.
         raise ValueError(f"{path} is not a file named .keras; a model is one .keras file")
     problem = "is not a whole .keras model file"

@@ -309,8 +309,8 @@ def test_evaluate_exhaustive_asks_every_sum_and_lists_the_wrong_ones(run, two_di
     ("model", "options", "message"),
     [
         ("addition_5_digits", [], "All sums are asked of models of up to 3 digits; this one is for sums of 5 digits"),
-        ("char_lstm_pydoc", [], "--exhaustive asks a model of sums for every sum there is"),
-        ("addition_reverse", ["--data", "x"], "--exhaustive asks a model of sums for every sum there is"),
+        ("char_lstm_pydoc", [], "char_lstm_pydoc is a language model: leave out --exhaustive"),
+        ("addition_reverse", ["--data", "x"], "--exhaustive asks for every sum there is: leave it out, or --data"),
     ],
 )
 def test_evaluate_exhaustive_of_anything_else_says_so(run, model, options, message):

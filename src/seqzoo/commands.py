@@ -190,8 +190,10 @@ def evaluate(options):
 
     model = load(options.model)
     if options.exhaustive:
-        if options.data or isinstance(model, LanguageModel):
-            raise ValueError("--exhaustive asks a model of sums for every sum there is: leave it out, or --data")
+        if options.data:
+            raise ValueError("--exhaustive asks for every sum there is: leave it out, or --data")
+        if isinstance(model, LanguageModel):
+            raise ValueError(f"{options.model} is a language model: leave out --exhaustive")
         figures = evaluate_all_sums(model)
         if options.json:
             print(json.dumps(figures))
