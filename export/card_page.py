@@ -139,8 +139,8 @@ def _quantised(card):
     yield (
         f"Measured on {'' if is_share else 'the first '}{first['rows']:,} "
         f"{'answers' if is_share else 'tokens of the text held out, to compare the rows with each other'}; the "
-        f"float32 model itself has {first['score']['model']:{'.4%' if is_share else '.4f'}}. `model.tflite` keeps its weights in "
-        "float16."
+        f"float32 model itself has {first['score']['model']:{'.4%' if is_share else '.4f'}}. `model.tflite` keeps its "
+        "weights in float16."
     )
 
 
