@@ -57,7 +57,8 @@ def make_card(preset, model, folder, training, metrics, data, seed=0, data_file=
         source = "tiny_shakespeare"
     with open(training / "history.csv", encoding="utf-8") as file:
         curve = [float(row[preset.metric]) for row in csv.DictReader(file)]
-    measured = _text_figures if isinstance(model, LanguageModel) else _pair_figures
+    is_text = isinstance(model, LanguageModel)
+    figures = _text_figures(model, data[1]) if is_text else _pair_figures(model, data[1], metrics, source)
     return {
         "preset": preset.name,
         "model": type(model).__name__,
@@ -83,7 +84,7 @@ def make_card(preset, model, folder, training, metrics, data, seed=0, data_file=
         "held_out": {key: value for key, value in metrics.items() if key in _HELD_OUT},
         "curve_label": preset.metric_label,
         "curve": curve,
-        **measured(model, data[1], metrics, source),
+        **figures,
         "signatures": _signatures(folder),
     }
 
@@ -168,7 +169,7 @@ def _outside(model, digits):
     }
 
 
-def _text_figures(model, held_out, metrics, source):
+def _text_figures(model, held_out):
     excerpt = model.preprocessor.vocabulary.join(held_out[None, :_EXCERPT].astype("int32"))[0].numpy().decode()
     start = model.preprocessor.vocabulary.join(held_out[None, :_START].astype("int32"))[0].numpy().decode()
     return {

@@ -76,7 +76,7 @@ def _how_to_ask(card, is_text):
 
 def _pair_figures(card):
     held_out = card["held_out"]
-    wrong = round(held_out["rows"] * (1 - held_out["exact_match"]))
+    wrong = _wrong(held_out["rows"], held_out["exact_match"])
     yield (
         f"Of {held_out['rows']:,} rows that were held out **{held_out['exact_match']:.2%}** are answered without an "
         f"error, {wrong:,} with one; {held_out['character_accuracy']:.3%} of the characters are right, each answer's "
@@ -132,7 +132,7 @@ def _quantised(card):
     rows = []
     for name, each in card["litert"].items():
         score = each["score"]["export"]
-        shown = f"{score:.4%} ({round(each['rows'] * (1 - score)):,} wrong)" if is_share else f"{score:.4f}"
+        shown = f"{score:.4%} ({_wrong(each['rows'], score):,} wrong)" if is_share else f"{score:.4f}"
         rows.append((name, f"{each['bytes'] / 1024:,.0f}", shown, f"{each['equal']:,} of {each['rows']:,}"))
     title = "exact match" if is_share else "nats per token"
     yield _table(("LiteRT weights", "KiB", title, "as the model in float32"), rows)
@@ -142,6 +142,10 @@ def _quantised(card):
         f"float32 model itself has {first['score']['model']:{'.4%' if is_share else '.4f'}}. `model.tflite` keeps its "
         "weights in float16."
     )
+
+
+def _wrong(rows, share_right):
+    return round(rows * (1 - share_right))
 
 
 def _answers(examples):

@@ -14,7 +14,7 @@ import urllib.parse
 from seqzoo.export.litert import litert
 from seqzoo.files import new_folder, read_json, write_json
 from seqzoo.models import PRESETS, LanguageModel, card, load, ships
-from seqzoo.models.presets import shipped
+from seqzoo.models.shipped import shipped
 
 RUNTIME = "@litertjs/core@2.5.3"
 """The npm package that runs models in a browser; it is fetched once, by `npm install`."""
@@ -78,6 +78,9 @@ def server(folder, port=0):
     Args:
         folder: what `page` wrote.
         port: int; 0 for a free one.
+
+    Raises:
+        OSError: for a port that is taken.
     """
     handler = functools.partial(_Handler, directory=str(folder))
     return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)

@@ -120,7 +120,7 @@ def _checked(model, run, data):
         requests = {"serving_default": {"prompt": prompt[:1]}, "sample": {"prompt": prompt, **options}}
     else:
         sources, targets = sample_pairs(model, data)
-        result = check_answers(model, lambda batch: _answers(run, batch), sources, targets)
+        result = check_answers(model, lambda batch: answers(run, batch), sources, targets)
         source = np.array([sources[0], ""], object)
         ids = model.preprocessor.vocabulary.lookup(sources[:1]).to_tensor().numpy()
         requests = {
@@ -132,7 +132,8 @@ def _checked(model, run, data):
     return {key: value for key, value in result.items() if key != "first_different"}, requests
 
 
-def _answers(run, sources):
+def answers(run, sources):
+    """What the SavedModel of a `Seq2Seq`, loaded with `loaded`, answers to a list of `str`."""
     return [text.decode() for text in run("serving_default", source=sources)["answer"]]
 
 

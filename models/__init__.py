@@ -15,9 +15,10 @@ from seqzoo.models.evaluation import evaluate
 from seqzoo.models.language_model import LanguageModel
 from seqzoo.models.loading import from_preset, load
 from seqzoo.models.losses import BitsPerToken, ExactMatch, Perplexity, SequenceCrossentropy
-from seqzoo.models.presets import PRESETS, Preset, card, preset, ships
+from seqzoo.models.presets import PRESETS, Preset, preset
 from seqzoo.models.samplers import Chain, Greedy, Sampler, Temperature, TopK, TopP
 from seqzoo.models.seq2seq import PeekySeq2Seq, Seq2Seq
+from seqzoo.models.shipped import card, ships
 from seqzoo.models.sum_evaluation import evaluate_all_sums, evaluate_sums
 from seqzoo.models.text_presets import TextPreset
 

@@ -7,8 +7,9 @@ import keras
 
 from seqzoo.models.language_model import LanguageModel
 from seqzoo.models.model_file import check_objects, check_sizes, check_weights, parts_of, registered, shown
-from seqzoo.models.presets import PRESETS, shipped
+from seqzoo.models.presets import PRESETS
 from seqzoo.models.seq2seq import Seq2Seq
+from seqzoo.models.shipped import shipped
 from seqzoo.pipelines import PairPreprocessor, TextPreprocessor, Vocabulary
 
 

@@ -1,7 +1,6 @@
 """The zoo's presets: for each task a model, the data and the recipe that trains it."""
 
 import dataclasses
-import importlib.resources
 import json
 
 import keras
@@ -252,33 +251,6 @@ def preset(name):
     if name not in PRESETS:
         raise ValueError(f"There is no preset {name!r}. Choose one of: {', '.join(PRESETS)}")
     return PRESETS[name]
-
-
-def shipped(name):
-    """The folder of a preset that ships trained, `importlib.resources`' path to it: model, exports and model card.
-
-    Raises:
-        ValueError: where there is no such preset, or it does not ship trained.
-    """
-    recipe = preset(name)
-    folder = importlib.resources.files("seqzoo.saved_models") / name
-    if not ships(name):
-        raise ValueError(f"The preset {name} does not ship trained. Train it: {recipe.command}")
-    return folder
-
-
-def ships(name):
-    """Whether a preset ships trained."""
-    return (importlib.resources.files("seqzoo.saved_models") / preset(name).name / "card.json").is_file()
-
-
-def card(name):
-    """The model card of a preset that ships trained; see `seqzoo.export.card.make_card`.
-
-    Raises:
-        ValueError: where there is no such preset, or it does not ship trained.
-    """
-    return json.loads((shipped(name) / "card.json").read_text("utf-8"))
 
 
 def found_recipe(path, name):

@@ -58,6 +58,7 @@ class Model {
     this.codePoints = codePoints;
     this.entry = entry;
     this.characters = new Set(codePoints.filter(point => point > 0));
+    this.names = codePoints.map((point, id) => id === 0 ? '' : toText([point]) || UNKNOWN_TEXT);
   }
 
   /** The first character that the model cannot read, as the model's own error names it. */
@@ -78,7 +79,7 @@ export class Seq2Seq extends Model {
 
   /** The answer step by step: of each {character, probabilities: [[character, probability], …]}, '' being its end. */
   async * steps(source) {
-    let states = await run(this.model, 'encode', {source: this.#padded(source)});
+    const states = await run(this.model, 'encode', {source: this.#padded(source)});
     if (states.error[0]) throw new Error(this.#reason(source));
     let token = 0;
     for (let step = 0; step < this.entry.target_length; step++) {
@@ -87,8 +88,7 @@ export class Seq2Seq extends Model {
         if (name !== 'error') inputs[name] = [value, [1, value.length]];
       }
       const reply = await run(this.model, 'decode_step', inputs);
-      const names = this.codePoints.map((point, id) => id === 0 ? '' : toText([point]) || UNKNOWN_TEXT);
-      const probabilities = [...reply.probabilities].map((share, id) => [names[id], share]);
+      const probabilities = [...reply.probabilities].map((share, id) => [this.names[id], share]);
       token = reply.next[0];
       yield {character: toText([token]), probabilities: probabilities.filter((_, id) => id !== 1)};
       if (token <= 0) return;
@@ -127,17 +127,17 @@ export class LanguageModel extends Model {
     // 0 begins a text: an empty prompt does, and, where each line is a text, a line break.
     const begins = prompt === '' || (this.entry.lines && prompt.startsWith('\n'));
     const points = toCodePoints(begins ? prompt.slice(1) : prompt);
-    let states = this.#zeros();
+    const states = this.#zeros();
     let logits;
     for (const token of begins ? [0, ...points] : points) {
-      ({logits, states} = await this.#step(this.characters.has(token) || token === 0 ? token : UNKNOWN, states));
+      logits = await this.#step(this.characters.has(token) || token === 0 ? token : UNKNOWN, states);
       yield '';
     }
     for (let written = 0; written < length; written++) {
       const point = this.codePoints[this.#pick(logits, temperature, topK)];
       if (point === 0) return;
       yield toText([point]);
-      ({logits, states} = await this.#step(point, states));
+      logits = await this.#step(point, states);
     }
   }
 
@@ -149,10 +149,11 @@ export class LanguageModel extends Model {
     }));
   }
 
+  /** The logits after a token; brings the states to where it leaves them. */
   async #step(token, states) {
     const reply = await run(this.model, 'step', {token: Int32Array.of(token), ...states});
     for (const name of Object.keys(states)) states[name] = [reply[name], states[name][1]];
-    return {logits: reply.logits, states};
+    return reply.logits;
   }
 
   #pick(logits, temperature, topK) {
