@@ -1,7 +1,10 @@
 """How models run fast on this machine: what is unrolled or compiled, on how many threads, where memory stays."""
 
+import collections
+import concurrent.futures
 import contextlib
 import ctypes
+import itertools
 import os
 
 import tensorflow as tf
@@ -70,6 +73,33 @@ def choose_threads(hidden_dim):
 def processors():
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def shared_out(rows, fewest):
+    """A batch's rows cut evenly into up to one part a processor, of several none below `fewest`: a list of slices."""
+    count = max(1, min(processors(), rows // fewest))
+    edges = [rows * part // count for part in range(count + 1)]
+    return [slice(start, end) for start, end in itertools.pairwise(edges)]
+
+
+def in_parallel(function, items):
+    """`map` with a thread a processor, some items read ahead; without any for a single item, which costs less.
+
+    For calls of compiled graphs, which run beside Python.
+    """
+    items, threads = iter(items), processors()
+    ahead = list(itertools.islice(items, 2 * threads))
+    if len(ahead) < 2:
+        yield from map(function, ahead)
+        return
+    pool = concurrent.futures.ThreadPoolExecutor(threads)
+    try:
+        waiting = collections.deque(pool.submit(function, item) for item in ahead)
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(function, item) for item in itertools.islice(items, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def has_gpu():

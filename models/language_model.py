@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from seqzoo.models.execution import in_parallel, shared_out
 from seqzoo.models.from_preset import FromPreset
 from seqzoo.models.recurrent import number_of_states, recurrent_layers
 from seqzoo.models.samplers import Sampler, uniform_numbers
@@ -15,6 +16,9 @@ from seqzoo.pipelines.text_preprocessor import END_ID
 from seqzoo.pipelines.vocabulary import PADDING_ID
 
 _STREAM_TOKENS = 8
+
+# A part of the prompts that a processor of its own writes on from has at least so many.
+_FEWEST_PROMPTS = 16
 
 
 @keras.saving.register_keras_serializable("seqzoo")
@@ -168,16 +172,22 @@ class LanguageModel(FromPreset, keras.Model):
         prompts = [prompts] if alone else list(prompts)
         if not prompts:
             return []
-        state, rules = self._begin(prompts, max_length, sampler, seed, stop, skip, first_row=None if alone else 1)
+        start = self._begin(prompts, max_length, sampler, seed, stop, skip, first_row=None if alone else 1)
         if max_length == 0:
             return "" if alone else [""] * len(prompts)
-        ids, _ = self._writer(sampler or Sampler())(state, rules, tf.constant(max_length))
-        texts = [text.decode() for text in self.preprocessor.decode(ids).numpy()]
+        write = self._writer(sampler or Sampler())
+
+        def write_part(rows):
+            ids, _ = write(*start(rows), tf.constant(max_length))
+            return self.preprocessor.decode(ids).numpy()
+
+        parts = in_parallel(write_part, shared_out(len(prompts), _FEWEST_PROMPTS))
+        texts = [text.decode() for part in parts for text in part]
         return texts[0] if alone else texts
 
     def stream(self, prompt, max_length=100, sampler=None, seed=0, stop=None, skip=()):
         """`generate` for one prompt, as an iterator over pieces of the text while it is written."""
-        state, rules = self._begin([prompt], max_length, sampler, seed, stop, skip, first_row=None)
+        state, rules = self._begin([prompt], max_length, sampler, seed, stop, skip, first_row=None)(slice(1))
         words = self.preprocessor.vocabulary.split == "whitespace"
         write = self._writer(sampler or Sampler())
 
@@ -193,7 +203,7 @@ class LanguageModel(FromPreset, keras.Model):
         return pieces(state)
 
     def _begin(self, prompts, max_length, sampler, seed, stop, skip, first_row):
-        """The state of writing after the prompts have been read, and the rules of this writing."""
+        """A function that reads some of the prompts: from a slice of rows to the state and rules of writing on."""
         if max_length < 0:
             raise ValueError(f"max_length must not be negative. Received: max_length={max_length}")
         if not isinstance(sampler, Sampler | None):
@@ -204,12 +214,13 @@ class LanguageModel(FromPreset, keras.Model):
         if len(seeds) != len(prompts):
             raise ValueError(f"There must be one seed, or one a prompt ({len(prompts)}). Received: {len(seeds)}")
         stop_ids = self._stop_ids(stop)
-        rules = {
-            "seeds": tf.constant(seeds, tf.int64),
-            "allowed": self.allowed(skip),
-            "stop": tf.constant(stop_ids, tf.int32),
-        }
-        return self.read_prompts(ids, lengths, len(stop_ids)), rules
+        seeds, allowed = tf.constant(seeds, tf.int64), self.allowed(skip)
+
+        def start(rows):
+            state = self.read_prompts(ids[rows], lengths[rows], len(stop_ids))
+            return state, {"seeds": seeds[rows], "allowed": allowed, "stop": tf.constant(stop_ids, tf.int32)}
+
+        return start
 
     def read_prompts(self, ids, lengths, stop_length=0):
         """Reads prompts; the same in Python and in an exported graph.

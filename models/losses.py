@@ -23,6 +23,9 @@ class SequenceCrossentropy(keras.losses.Loss):
     counted tokens would not).
 
     Args:
+        label_smoothing: float in [0, 1). The share of each token's probability that is to be spread evenly over the
+            whole vocabulary (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567): the logits then have a best value
+            in place of growing for ever, and the answers' margins become alike.
         name: str.
         reduction: see `keras.losses.Loss`; the default gives the quotient above.
         dtype: dtype of the sum.
@@ -30,15 +33,28 @@ class SequenceCrossentropy(keras.losses.Loss):
     Call arguments:
         y_true: integer ids, `[batch, length]`, padded with 0.
         y_pred: logits, `[batch, length, vocabulary_size]`.
+
+    Raises:
+        ValueError: for a `label_smoothing` outside [0, 1).
     """
 
-    def __init__(self, name="sequence_crossentropy", reduction="sum_over_batch_size", dtype=None):
+    def __init__(self, label_smoothing=0.0, name="sequence_crossentropy", reduction="sum_over_batch_size", dtype=None):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be in [0, 1). Received: label_smoothing={label_smoothing}")
+        self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
         """Cross-entropy at each position in nats, `[batch, length]`; 0 where it does not count."""
         losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        if self.label_smoothing:
+            of_any = -ops.mean(ops.log_softmax(y_pred), axis=-1)
+            losses += self.label_smoothing * (of_any - losses)
         return losses * ops.cast(counted(y_true), losses.dtype)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
 @keras.saving.register_keras_serializable("seqzoo")

@@ -39,6 +39,7 @@ class Preset:
         commute: bool, whether sums are also trained the other way round; see `with_commuted_sums`.
         short_sums: int, how often a training sum with an operand of one digit is seen in an epoch; see
             `with_short_sums_repeated`.
+        label_smoothing: float, see `SequenceCrossentropy`.
         batch_size: int.
         epochs: int.
         learning_rate: float, its highest value.
@@ -58,6 +59,7 @@ class Preset:
     initializer: str = "keras"
     commute: bool = False
     short_sums: int = 1
+    label_smoothing: float = 0.0
     batch_size: int = 128
     epochs: int = 25
     learning_rate: float = 4e-3
@@ -167,7 +169,7 @@ class Preset:
             )
         model.compile(
             optimizer=Adam(learning_rate, global_clipnorm=5.0),
-            loss=SequenceCrossentropy(),
+            loss=SequenceCrossentropy(self.label_smoothing),
             metrics=[ExactMatch()],
             **execution(steps_per_epoch),
         )
@@ -190,6 +192,7 @@ class Preset:
             initializer="book",
             commute=False,
             short_sums=1,
+            label_smoothing=0.0,
             batch_size=128,
             epochs=25,
             learning_rate=1e-3,
@@ -220,6 +223,7 @@ PRESETS = {
             hidden_dim=192,
             commute=True,
             short_sums=3,
+            label_smoothing=0.05,
             epochs=50,
             learning_rate=8e-3,
         ),

@@ -1,7 +1,5 @@
 """Sequence to sequence: an encoder, a decoder and the preprocessor that belongs to them, strings to strings."""
 
-import collections
-import concurrent.futures
 import functools
 import itertools
 
@@ -10,12 +8,10 @@ import tensorflow as tf
 
 from seqzoo.models.decoder import Decoder, PeekyDecoder
 from seqzoo.models.encoder import Encoder
-from seqzoo.models.execution import processors, unrolls
+from seqzoo.models.execution import in_parallel, shared_out, unrolls
 from seqzoo.models.from_preset import FromPreset
 from seqzoo.pipelines.pair_preprocessor import raise_first_error
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID
-
-_PROCESSORS = processors()
 
 # A part of a batch that a processor of its own answers has at least so many rows.
 _FEWEST_ROWS = 64
@@ -149,11 +145,13 @@ class Seq2Seq(FromPreset, keras.Model):
             raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
         strings = iter(strings)
         batches = iter(lambda: list(itertools.islice(strings, batch_size)), [])
-        return self._texts(_as_tensor(part) for batch in batches for part in _parts(batch))
+        return self._texts(
+            _as_tensor(batch[part]) for batch in batches for part in shared_out(len(batch), _FEWEST_ROWS)
+        )
 
     def _texts(self, parts):
         first_row = 1
-        for texts, errors in _in_parallel(self._answer_part, parts):
+        for texts, errors in in_parallel(self._answer_part, parts):
             raise_first_error(errors, first_row)
             first_row += len(texts)
             yield from (text.decode() for text in texts.numpy().tolist())
@@ -245,29 +243,6 @@ class PeekySeq2Seq(Seq2Seq):
     """
 
     decoder_class = PeekyDecoder
-
-
-def _parts(batch):
-    """A list of strings cut evenly into up to one part a processor, of several none below `_FEWEST_ROWS`."""
-    count = max(1, min(_PROCESSORS, len(batch) // _FEWEST_ROWS))
-    edges = [len(batch) * part // count for part in range(count + 1)]
-    return [batch[start:end] for start, end in itertools.pairwise(edges)]
-
-
-def _in_parallel(function, items):
-    """`map` with a thread a processor, some items read ahead; without any for a single item, which costs less."""
-    ahead = list(itertools.islice(items, 2 * _PROCESSORS))
-    if len(ahead) < 2:
-        yield from map(function, ahead)
-        return
-    pool = concurrent.futures.ThreadPoolExecutor(_PROCESSORS)
-    try:
-        waiting = collections.deque(pool.submit(function, item) for item in ahead)
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(pool.submit(function, item) for item in itertools.islice(items, 1))
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _as_tensor(strings):

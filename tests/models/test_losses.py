@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from seqzoo.models import BitsPerToken, ExactMatch, Perplexity, SequenceCrossentropy
@@ -28,10 +29,25 @@ def test_loss_of_a_batch_is_the_mean_of_its_parts_losses():
     )
 
 
-def test_what_follows_the_end_has_no_gradient():
+def test_label_smoothing_is_that_of_keras():
+    answer = np.array([[3, 4, 5, 0], [5, 5, 5, 5]])
+    logits = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
+    smoothed = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
+    expected = smoothed(np.eye(6, dtype="float32")[answer], logits)
+    np.testing.assert_allclose(SequenceCrossentropy(label_smoothing=0.2)(answer, logits), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1])
+def test_label_smoothing_is_a_share(share):
+    with pytest.raises(ValueError, match=rf"label_smoothing must be in \[0, 1\). Received: label_smoothing={share}"):
+        SequenceCrossentropy(label_smoothing=share)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_what_follows_the_end_has_no_gradient(label_smoothing):
     logits = tf.Variable(tf.zeros([1, 4, 6]))
     with tf.GradientTape() as tape:
-        loss = SequenceCrossentropy()(tf.constant([[3, 0, 0, 0]]), logits)
+        loss = SequenceCrossentropy(label_smoothing)(tf.constant([[3, 0, 0, 0]]), logits)
     gradient = tape.gradient(loss, logits).numpy()
     assert np.abs(gradient[0, :2]).min() > 0
     assert np.abs(gradient[0, 2:]).max() == 0
@@ -64,3 +80,5 @@ def test_losses_and_metrics_survive_serialisation():
         again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(thing))
         assert type(again) is type(thing)
         assert again.name == "x"
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(SequenceCrossentropy(0.1)))
+    assert again.label_smoothing == 0.1

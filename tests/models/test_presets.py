@@ -76,6 +76,13 @@ def test_short_sums_are_repeated_as_often_as_the_recipe_says():
     assert sorted(sources) == sorted(expected)
 
 
+def test_label_smoothing_is_the_losss(pairs):
+    recipe = dataclasses.replace(preset("pairs_baseline"), label_smoothing=0.1)
+    model = recipe.build(recipe.preprocessor(pairs))
+    recipe.compile(model, steps_per_epoch=1)
+    assert model.loss.label_smoothing == 0.1
+
+
 def test_same_seed_trains_the_same_weights_whatever_came_before(pairs, without_xla):
     recipe = dataclasses.replace(preset("pairs_baseline"), epochs=1, batch_size=42, hidden_dim=4, dropout=0.2)
     preprocessor = recipe.preprocessor(pairs)

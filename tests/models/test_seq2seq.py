@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqzoo.models import ExactMatch, PeekySeq2Seq, Seq2Seq, SequenceCrossentropy, load, seq2seq
+from seqzoo.models import ExactMatch, PeekySeq2Seq, Seq2Seq, SequenceCrossentropy, execution, load, seq2seq
 from seqzoo.pipelines import PADDING_ID, START_ID, PairPreprocessor, Vocabulary
 
 
@@ -81,16 +81,12 @@ def test_generate_takes_one_string_a_tensor_a_generator_and_nothing(trained):
 
 
 def test_parts_that_processors_share_come_in_order(trained, pairs, monkeypatch):
-    monkeypatch.setattr(seq2seq, "_PROCESSORS", 3)
+    monkeypatch.setattr(execution, "processors", lambda: 3)
     sources = [source for source, _ in pairs] * 20
     assert len(sources) > 4 * seq2seq._FEWEST_ROWS
     assert trained.generate(sources) == [target for _, target in pairs] * 20
     with pytest.raises(ValueError, match=f"row {len(sources) + 1}: source is empty"):
         trained.generate([*sources, ""])
-    for rows in (0, 1, 127, 128, 193, 1000):
-        parts = seq2seq._parts(sources[:rows])
-        assert [source for part in parts for source in part] == sources[:rows]
-        assert len(parts) == 1 or min(map(len, parts)) >= seq2seq._FEWEST_ROWS
 
 
 def test_long_answers_and_large_vocabularies_are_decoded_alike(trained, pairs, monkeypatch):
