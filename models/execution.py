@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import contextlib
 import ctypes
+import functools
 import itertools
 import os
 
@@ -83,23 +84,56 @@ def shared_out(rows, fewest):
 
 
 def in_parallel(function, items):
-    """`map` with a thread a processor, some items read ahead; without any for a single item, which costs less.
+    """`map` on a thread a processor, some items read ahead; on this one for a single item, which costs less.
 
     For calls of compiled graphs, which run beside Python.
     """
-    items, threads = iter(items), processors()
-    ahead = list(itertools.islice(items, 2 * threads))
-    if len(ahead) < 2:
-        yield from map(function, ahead)
+    items = iter(items)
+    waiting = collections.deque(itertools.islice(items, 2 * processors()))
+    if len(waiting) < 2:
+        yield from map(function, waiting)
         return
-    pool = concurrent.futures.ThreadPoolExecutor(threads)
+    pool = _threads(processors())
+    waiting = collections.deque(pool.submit(function, item) for item in waiting)
     try:
-        waiting = collections.deque(pool.submit(function, item) for item in ahead)
         while waiting:
             yield waiting.popleft().result()
             waiting.extend(pool.submit(function, item) for item in itertools.islice(items, 1))
     finally:
-        pool.shutdown(cancel_futures=True)
+        for future in waiting:
+            future.cancel()
+
+
+@functools.cache
+def _threads(number):
+    """A pool that stays: starting threads takes longer than answering some hundred strings."""
+    return concurrent.futures.ThreadPoolExecutor(number)
+
+
+def compiled_for_python(function, signature):
+    """A function of tensors as one graph that Python calls in little time.
+
+    A call of a `tf.function` looks up which graph fits, and the operations are handed from thread to thread. Here the
+    graph is named and, where there is no GPU, runs on the thread that calls it.
+
+    Args:
+        function: takes tensors and gives a tuple of tensors.
+        signature: list of `tf.TensorSpec`, of its arguments.
+
+    Returns:
+        A function that takes eager tensors and gives a list of them.
+    """
+    executor = "" if has_gpu() else "SINGLE_THREADED_EXECUTOR"
+    with tf.experimental.function_executor_type(executor):  # By it loops and conditions are made, too.
+        graph = tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+    captured, dtypes = list(graph.captured_inputs), [output.dtype for output in graph.outputs]
+
+    def call(*inputs):
+        return tf.raw_ops.StatefulPartitionedCall(
+            args=[*inputs, *captured], Tout=dtypes, f=graph, executor_type=executor
+        )
+
+    return call
 
 
 def has_gpu():

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from seqzoo.models.decoder import Decoder, PeekyDecoder
 from seqzoo.models.encoder import Encoder
-from seqzoo.models.execution import in_parallel, shared_out, unrolls
+from seqzoo.models.execution import compiled_for_python, in_parallel, shared_out, unrolls
 from seqzoo.models.from_preset import FromPreset
 from seqzoo.pipelines.pair_preprocessor import raise_first_error
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID
@@ -158,14 +158,13 @@ class Seq2Seq(FromPreset, keras.Model):
 
     @functools.cached_property
     def _answer_part(self):
-        """`answer` without the log-probabilities; as a concrete function Python calls it in half the time."""
+        """`answer` without the log-probabilities, for calls from Python."""
 
         def answer(strings):
             texts, _, errors = self._answer_strings(strings)
             return texts, errors
 
-        signature = [tf.TensorSpec([None], tf.string)]
-        return tf.function(answer, input_signature=signature, autograph=False).get_concrete_function()
+        return compiled_for_python(answer, [tf.TensorSpec([None], tf.string)])
 
     @functools.cached_property
     def answer(self):
