@@ -203,7 +203,16 @@ class Preset:
 PRESETS = {
     each.name: each
     for each in (
-        Preset("addition_baseline", "Seq2Seq", digits=3, commute=True, short_sums=3, epochs=60, learning_rate=6e-3),
+        Preset(
+            "addition_baseline",
+            "Seq2Seq",
+            digits=3,
+            commute=True,
+            short_sums=3,
+            label_smoothing=0.05,
+            epochs=60,
+            learning_rate=6e-3,
+        ),
         Preset(
             "addition_reverse",
             "Seq2Seq",
@@ -211,10 +220,20 @@ PRESETS = {
             reverse=True,
             commute=True,
             short_sums=3,
+            label_smoothing=0.05,
             epochs=30,
             learning_rate=8e-3,
         ),
-        Preset("addition_peeky", "PeekySeq2Seq", digits=3, commute=True, short_sums=3, epochs=30, learning_rate=8e-3),
+        Preset(
+            "addition_peeky",
+            "PeekySeq2Seq",
+            digits=3,
+            commute=True,
+            short_sums=3,
+            label_smoothing=0.05,
+            epochs=30,
+            learning_rate=8e-3,
+        ),
         Preset(
             "addition_peeky_reverse",
             "PeekySeq2Seq",

@@ -86,8 +86,9 @@ class Recurrent(keras.layers.Layer):
             return ops.transpose(outputs, (1, 0, 2)), states
         outputs = []
         for step_inputs in ops.unstack(projected, inputs.shape[1], axis=0):
-            output, states = self.step(step_inputs + from_context, states)
-            outputs.append(output)
+            projected = step_inputs + from_context
+            states = self._combine(projected, self.recur(projected, states), states, kept)
+            outputs.append(states[0])
         return ops.stack(outputs, axis=1), states
 
     def project(self, inputs):
@@ -141,8 +142,11 @@ class Recurrent(keras.layers.Layer):
     def _calls_stock_layer(self):
         return not self.unroll and has_gpu()
 
-    def _combine(self, projected, recurrent, states):
-        """A step's elementwise part: the new states of projected inputs, projected output before, and states."""
+    def _combine(self, projected, recurrent, states, keep=lambda state, gate: state * ops.sigmoid(gate)):
+        """A step's elementwise part: the new states of projected inputs, projected output before, and states.
+
+        `keep` is `kept` where there will be a gradient of steps that are unrolled; it is more operations.
+        """
         if self.cell == "lstm":
             gates = projected + recurrent
             if not self.unroll:
@@ -156,7 +160,7 @@ class Recurrent(keras.layers.Layer):
             i, f, g, o = ops.split(gates, 4, axis=-1)
             c = ops.sigmoid(i) * ops.tanh(g)
             if states is not None:
-                c += kept(states[1], f)
+                c += keep(states[1], f)
             return [ops.sigmoid(o) * ops.tanh(c), c]
         if self.cell == "gru":
             z, r, g = ops.split(projected, 3, axis=-1)

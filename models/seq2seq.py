@@ -129,7 +129,7 @@ class Seq2Seq(FromPreset, keras.Model):
             ValueError: naming the first string that is empty, too long, or has a token outside the vocabulary; or for
                 anything but strings.
         """
-        if tf.is_tensor(strings):
+        if isinstance(strings, tf.Tensor):
             strings = strings.numpy()
         if isinstance(strings, str | bytes):
             return next(self.generate_each([strings], batch_size))
@@ -145,24 +145,29 @@ class Seq2Seq(FromPreset, keras.Model):
             raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
         strings = iter(strings)
         batches = iter(lambda: list(itertools.islice(strings, batch_size)), [])
-        return self._texts(
-            _as_tensor(batch[part]) for batch in batches for part in shared_out(len(batch), _FEWEST_ROWS)
-        )
+        return self._texts(batch[part] for batch in batches for part in shared_out(len(batch), _FEWEST_ROWS))
 
     def _texts(self, parts):
+        def answer(part):
+            strings = _as_tensor(part)
+            return strings, *self._answer_part(strings)
+
         first_row = 1
-        for texts, errors in in_parallel(self._answer_part, parts):
-            raise_first_error(errors, first_row)
+        for strings, texts, wrong in in_parallel(answer, parts):
+            if wrong:
+                raise_first_error(self.preprocessor.encode_sources(strings)[1], first_row)
+            texts = texts.numpy().tolist()
             first_row += len(texts)
-            yield from (text.decode() for text in texts.numpy().tolist())
+            yield from (text.decode() for text in texts)
 
     @functools.cached_property
     def _answer_part(self):
-        """`answer` without the log-probabilities, for calls from Python."""
+        """`answer` for calls from Python: the answers, and whether any source is wrong."""
 
         def answer(strings):
-            texts, _, errors = self._answer_strings(strings)
-            return texts, errors
+            source, wrong = self.preprocessor.source_ids(strings)
+            ids, _ = self.decode_greedily(source)
+            return self.preprocessor.decode(ids), tf.reduce_any(wrong)
 
         return compiled_for_python(answer, [tf.TensorSpec([None], tf.string)])
 

@@ -85,6 +85,11 @@ class PairPreprocessor:
         ids, errors = self._encode(strings, self.source_length, "source")
         return (ids[:, ::-1] if self.reverse else ids), errors
 
+    def source_ids(self, strings):
+        """`encode_sources` in fewer operations: in place of the errors bool `[batch]`, whether a source is wrong."""
+        ids, wrong = self._padded_ids(tf.convert_to_tensor(strings, tf.string), self.source_length)
+        return (ids[:, ::-1] if self.reverse else ids), wrong
+
     def encode_ids(self, ids):
         """Sources that have been tokenised already, as the encoder reads them.
 
@@ -235,12 +240,16 @@ class PairPreprocessor:
         answer_ids, target_errors = self.encode_targets(targets)
         return source_ids, answer_ids, tf.where(source_errors != "", source_errors, target_errors)
 
-    def _encode(self, strings, length, side):
-        strings = tf.convert_to_tensor(strings, tf.string)
+    def _padded_ids(self, strings, length):
         ids, token_counts = self.vocabulary.padded_ids(strings, length)
         wrong = tf.reduce_any(ids < 0, axis=1) | (token_counts == 0) | (token_counts > length)
         if self.vocabulary.split == "whitespace" and self.vocabulary.unknown:
             wrong |= is_invalid(strings)
+        return tf.where(wrong[:, None], PADDING_ID, ids), wrong
+
+    def _encode(self, strings, length, side):
+        strings = tf.convert_to_tensor(strings, tf.string)
+        ids, wrong = self._padded_ids(strings, length)
 
         def messages():
             tokens = self.vocabulary.tokenize(strings)
@@ -266,8 +275,7 @@ class PairPreprocessor:
             message = tf.where(invalid, tf.strings.join([f"{side} is not valid UTF-8: ", _escaped(strings)]), message)
             return tf.where(wrong, message, "")
 
-        errors = tf.cond(tf.reduce_any(wrong), messages, lambda: tf.zeros_like(strings))
-        return tf.where(wrong[:, None], PADDING_ID, ids), errors
+        return ids, tf.cond(tf.reduce_any(wrong), messages, lambda: tf.zeros_like(strings))
 
 
 def raise_first_error(errors, first_row=1):

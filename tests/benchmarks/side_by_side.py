@@ -34,7 +34,7 @@ _OPENBLAS = {name: os.environ.pop(name) for name in ("OPENBLAS_CORETYPE", "OPENB
 
 _GOAL = 0.975
 # The shortest schedule by which both sides reach the goal on addition/digits_3 with each of the first three seeds.
-_EPOCHS = 8
+_EPOCHS = 4
 _BOOK_EPOCHS = 60  # The book's constant learning rate needs no plan, only a limit.
 
 _SOURCE_LENGTH, _TARGET_LENGTH = 7, 4
@@ -304,21 +304,22 @@ def training(run):
 def answers(run):
     """`generate`, exports, and all sums of two numbers below 1,000."""
     numbers = {1: 200, 256: 40, 1024: 20, 5000: 5}
-    paths = run.training, run.test
-    with Side("seqzoo_peer", "Exports", *paths) as seqzoo, Side("torch_peer", "Answers", *paths) as torch:
+    with contextlib.ExitStack() as stack:
+        sides = ("seqzoo_peer", "Exports"), ("serving_peer", "Exports"), ("torch_peer", "Answers")
+        seqzoo, served, torch = (stack.enter_context(Side(*side, run.training, run.test)) for side in sides)
         for size, number in numbers.items():
             tasks = {"torch": (torch, "generate", size, number), "seqzoo": (seqzoo, "generate", size, number)}
             if size in (1, 1024):
-                tasks["serve"] = (seqzoo, "serve", size, number)
+                tasks["serve"] = (served, "serve", size, number)
             costs = in_turn(2 * run.rounds, **tasks)
             ours, theirs, amount = costs["seqzoo"], costs["torch"], size * number
             target = 3 if size == 1 else 1
             peer = f"PyTorch, tokens to tokens: {theirs.rate(amount)}"
             yield Row(f"`generate`, {size:,}", ours.rate(amount), peer, theirs.wall / ours.wall, target, least=True)
             if size in (1, 1024):
-                served, asked = (costs[name] / number for name in ("serve", "seqzoo"))
+                request, asked = (costs[name] / number for name in ("serve", "seqzoo"))
                 what = f"SavedModel, a request of {size:,}"
-                yield Row(what, served, f"`generate`: {asked}", served.wall / asked.wall, 1.3)
+                yield Row(what, request, f"`generate`: {asked}", request.wall / asked.wall, 1.3)
         number = 2000
         for name, target in (("float32", 50), ("int8", 25)):
             costs = in_turn(

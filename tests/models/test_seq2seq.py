@@ -89,6 +89,17 @@ def test_parts_that_processors_share_come_in_order(trained, pairs, monkeypatch):
         trained.generate([*sources, ""])
 
 
+def test_first_wrong_source_is_the_one_that_is_told_whatever_comes_after(trained, pairs):
+    sources = [source for source, _ in pairs] * 20
+    sources[100], sources[200] = "", 12
+    with pytest.raises(ValueError, match="row 101: source is empty"):
+        trained.generate(sources, batch_size=64)
+    sources[100] = "abc"
+    with pytest.raises(ValueError, match="Sources must be strings"):
+        trained.generate(sources, batch_size=64)
+    assert trained.generate("abc") == "CBA"
+
+
 def test_long_answers_and_large_vocabularies_are_decoded_alike(trained, pairs, monkeypatch):
     """By a loop that asks whether all have ended, and without tables."""
     source, _ = trained.preprocessor.encode_sources([source for source, _ in pairs])

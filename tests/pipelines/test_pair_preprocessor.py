@@ -6,6 +6,7 @@ import re
 import time
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
@@ -195,6 +196,9 @@ def test_any_bytes_are_either_encoded_or_explained(strings, reverse):
     encode = encode_reversed_in_graph if reverse else encode_in_graph
     ids, errors = encode(tf.constant(strings, tf.string))
     assert ids.shape == (len(strings), 7)
+    same_ids, wrong = preprocessor.source_ids(strings)
+    np.testing.assert_array_equal(same_ids, ids)
+    np.testing.assert_array_equal(wrong, errors != "")
     decoded = sources_of(preprocessor, ids)
     for string, row, text, message in zip(strings, ids.numpy(), decoded, texts(errors), strict=True):
         fits = 1 <= len(string) <= 7 and set(string) <= set(b"0123456789+")

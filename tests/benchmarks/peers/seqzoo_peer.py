@@ -13,6 +13,7 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import keras
 import numpy as np
+import rows
 
 from seqzoo import models, pipelines
 
@@ -22,12 +23,13 @@ class Sums:
 
     def __init__(self, training, test, hidden_dim=128, epochs=1000, seed=0):
         keras.utils.set_random_seed(seed)
-        recipe = dataclasses.replace(models.preset("pairs_peeky_reverse"), hidden_dim=hidden_dim, epochs=epochs)
+        recipe = models.preset("pairs_peeky_reverse")
+        recipe = dataclasses.replace(recipe, hidden_dim=hidden_dim, epochs=epochs, learning_rate=rows.LEARNING_RATE)
         self.pairs = pipelines.read_pairs(training)
         self.preprocessor = recipe.preprocessor(self.pairs)
         self.batches = recipe.batches(self.preprocessor, self.pairs, seed)
-        rows = pipelines.read_pairs(test).as_numpy_iterator()
-        self.test = [(source.decode(), target.decode()) for source, target in rows]
+        tested = pipelines.read_pairs(test).as_numpy_iterator()
+        self.test = [(source.decode(), target.decode()) for source, target in tested]
         self.model = recipe.build(self.preprocessor)
         recipe.compile(self.model, steps_per_epoch=len(self.batches))
         self.epochs = 0

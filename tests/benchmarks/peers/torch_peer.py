@@ -56,7 +56,7 @@ class Sums:
         self.source, self.target = map(torch.from_numpy, rows.read(training))
         self.test = [torch.from_numpy(each) for each in rows.read(test)]
         self.model = self.forward = PeekySeq2Seq(hidden_dim, embedding_dim)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=4e-3, eps=1e-7, fused=True)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rows.LEARNING_RATE, eps=1e-7, fused=True)
         self.schedule = self._schedule(epochs) if epochs else None
 
     def compile(self):
