@@ -255,6 +255,7 @@ PRESETS = {
             cell="gru",
             hidden_dim=192,
             short_sums=3,
+            label_smoothing=0.05,
             epochs=16,
             learning_rate=5e-3,
         ),
