@@ -30,6 +30,7 @@ def card_page(card):
         f"The curve is {card['curve_label']}, {card['curve'][-1]:.4f} at its end.",
         "## What it says",
         *(_written(card) if is_text else [_answers(card["examples"])]),
+        *_smoothed(card),
         "## How it was made",
         _made(card),
         "## Files",
@@ -120,6 +121,14 @@ def _text_figures(card):
             "For comparison: nanoGPT's published figure for this text is 1.4697 nats per character, from three "
             "minutes on an A100 (its [repository](https://github.com/karpathy/nanoGPT)); it scores blocks of up to 256 "
             "characters on their own, without the text before them."
+        )
+
+
+def _smoothed(card):
+    if share := card["recipe"].get("label_smoothing"):
+        yield (
+            "Its probabilities do not say how often it is right: it was trained with a label smoothing of "
+            f"{share}, and gives a character about {1 - share:.0%} however sure it is of it."
         )
 
 

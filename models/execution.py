@@ -77,8 +77,11 @@ def processors():
 
 
 def shared_out(rows, fewest):
-    """A batch's rows cut evenly into up to one part a processor, of several none below `fewest`: a list of slices."""
-    count = max(1, min(processors(), rows // fewest))
+    """A batch's rows cut evenly into up to one part a processor, of several none below `fewest`: a list of slices.
+
+    A GPU gets them all at once.
+    """
+    count = 1 if has_gpu() else max(1, min(processors(), rows // fewest))
     edges = [rows * part // count for part in range(count + 1)]
     return [slice(start, end) for start, end in itertools.pairwise(edges)]
 
@@ -86,22 +89,22 @@ def shared_out(rows, fewest):
 def in_parallel(function, items):
     """`map` on a thread a processor, some items read ahead; on this one for a single item, which costs less.
 
-    For calls of compiled graphs, which run beside Python.
+    For calls of compiled graphs, which run beside Python. After an error, and when the iterator is closed, what has
+    been begun is waited for.
     """
     items = iter(items)
-    waiting = collections.deque(itertools.islice(items, 2 * processors()))
-    if len(waiting) < 2:
-        yield from map(function, waiting)
+    ahead = list(itertools.islice(items, 2 * processors()))
+    if len(ahead) < 2:
+        yield from map(function, ahead)
         return
     pool = _threads(processors())
-    waiting = collections.deque(pool.submit(function, item) for item in waiting)
+    waiting = collections.deque(pool.submit(function, item) for item in ahead)
     try:
         while waiting:
             yield waiting.popleft().result()
             waiting.extend(pool.submit(function, item) for item in itertools.islice(items, 1))
     finally:
-        for future in waiting:
-            future.cancel()
+        concurrent.futures.wait([future for future in waiting if not future.cancel()])
 
 
 @functools.cache
@@ -110,22 +113,30 @@ def _threads(number):
     return concurrent.futures.ThreadPoolExecutor(number)
 
 
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)  # A child has no threads but its own.
+
+
 def compiled_for_python(function, signature):
     """A function of tensors as one graph that Python calls in little time.
 
     A call of a `tf.function` looks up which graph fits, and the operations are handed from thread to thread. Here the
-    graph is named and, where there is no GPU, runs on the thread that calls it.
+    graph is named and runs on the thread that calls it; where there is a GPU it is an ordinary concrete function. It is
+    traced at once. Options of `tf.config.optimizer` do not reach it.
 
     Args:
         function: takes tensors and gives a tuple of tensors.
         signature: list of `tf.TensorSpec`, of its arguments.
 
     Returns:
-        A function that takes eager tensors and gives a list of them.
+        A function that takes eager tensors and gives a sequence of them.
     """
-    executor = "" if has_gpu() else "SINGLE_THREADED_EXECUTOR"
-    with tf.experimental.function_executor_type(executor):  # By it loops and conditions are made, too.
-        graph = tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+    function = tf.function(function, input_signature=signature, autograph=False)
+    if has_gpu():
+        return function.get_concrete_function()
+    executor = "SINGLE_THREADED_EXECUTOR"
+    with tf.experimental.function_executor_type(executor):  # Else loops and conditions become what it cannot run.
+        graph = function.get_concrete_function()
     captured, dtypes = list(graph.captured_inputs), [output.dtype for output in graph.outputs]
 
     def call(*inputs):

@@ -155,8 +155,9 @@ class LanguageModel(FromPreset, keras.Model):
             prompts: `str`, or a sequence of them; `""` begins a text. See `TextPreprocessor`.
             max_length: int, the most tokens to write.
             sampler: `Sampler`; `None` draws by the model's own probabilities.
-            seed: int, or one for each prompt. What is drawn for a prompt depends on its seed alone, not on the batch:
-                the same prompt twice with one seed gives the same text twice.
+            seed: int, or one for each prompt. What is drawn for a prompt depends on its seed alone, not on the batch
+                (but for near-ties, since sums are rounded by the batch's size): the same prompt twice with one seed
+                gives the same text twice.
             stop: `str`, or `None`. A text is complete once it ends with it.
             skip: tokens that must not be written, an iterable of `str`: the characters of a `str`, say.
 

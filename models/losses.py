@@ -23,12 +23,13 @@ class SequenceCrossentropy(keras.losses.Loss):
     counted tokens would not).
 
     Args:
-        label_smoothing: float in [0, 1). The share of each token's probability that is to be spread evenly over the
-            whole vocabulary (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567): the logits then have a best value
-            in place of growing for ever, and the answers' margins become alike.
         name: str.
         reduction: see `keras.losses.Loss`; the default gives the quotient above.
         dtype: dtype of the sum.
+        label_smoothing: float in [0, 1). The share of each token's probability that is to be spread evenly over the
+            whole vocabulary (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567): the logits then have a best value
+            in place of growing for ever, and the answers' margins become alike. The loss is never 0 then, and the
+            model's probabilities stay below 1 by that share however sure it is.
 
     Call arguments:
         y_true: integer ids, `[batch, length]`, padded with 0.
@@ -38,14 +39,14 @@ class SequenceCrossentropy(keras.losses.Loss):
         ValueError: for a `label_smoothing` outside [0, 1).
     """
 
-    def __init__(self, label_smoothing=0.0, name="sequence_crossentropy", reduction="sum_over_batch_size", dtype=None):
+    def __init__(self, name="sequence_crossentropy", reduction="sum_over_batch_size", dtype=None, label_smoothing=0.0):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1). Received: label_smoothing={label_smoothing}")
         self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
-        """Cross-entropy at each position in nats, `[batch, length]`; 0 where it does not count."""
+        """Cross-entropy with the smoothed labels at each position in nats, `[batch, length]`; 0 where none counts."""
         losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
         if self.label_smoothing:
             of_any = -ops.mean(ops.log_softmax(y_pred), axis=-1)

@@ -169,7 +169,7 @@ class Preset:
             )
         model.compile(
             optimizer=Adam(learning_rate, global_clipnorm=5.0),
-            loss=SequenceCrossentropy(self.label_smoothing),
+            loss=SequenceCrossentropy(label_smoothing=self.label_smoothing),
             metrics=[ExactMatch()],
             **execution(steps_per_epoch),
         )

@@ -86,8 +86,8 @@ class Recurrent(keras.layers.Layer):
             return ops.transpose(outputs, (1, 0, 2)), states
         outputs = []
         for step_inputs in ops.unstack(projected, inputs.shape[1], axis=0):
-            projected = step_inputs + from_context
-            states = self._combine(projected, self.recur(projected, states), states, kept)
+            gates = step_inputs + from_context
+            states = self._combine(gates, self.recur(gates, states), states, kept)
             outputs.append(states[0])
         return ops.stack(outputs, axis=1), states
 
@@ -104,7 +104,7 @@ class Recurrent(keras.layers.Layer):
         return ops.matmul(context, self._weight("kernel")[: context.shape[-1]])
 
     def step(self, projected, states, recurrent=None):
-        """One step of the cell on projected inputs.
+        """One step of the cell on projected inputs, for inference: XLA would repeat a gradient through many of them.
 
         Args:
             projected: `[batch, gates × units]`, the sum of `project` and `project_context`.
@@ -142,10 +142,11 @@ class Recurrent(keras.layers.Layer):
     def _calls_stock_layer(self):
         return not self.unroll and has_gpu()
 
-    def _combine(self, projected, recurrent, states, keep=lambda state, gate: state * ops.sigmoid(gate)):
+    def _combine(self, projected, recurrent, states, keep=None):
         """A step's elementwise part: the new states of projected inputs, projected output before, and states.
 
-        `keep` is `kept` where there will be a gradient of steps that are unrolled; it is more operations.
+        `keep` multiplies an LSTM's state by its gate: `kept` where there will be a gradient through unrolled steps,
+        else a plain product, which is fewer operations.
         """
         if self.cell == "lstm":
             gates = projected + recurrent
@@ -160,7 +161,7 @@ class Recurrent(keras.layers.Layer):
             i, f, g, o = ops.split(gates, 4, axis=-1)
             c = ops.sigmoid(i) * ops.tanh(g)
             if states is not None:
-                c += keep(states[1], f)
+                c += keep(states[1], f) if keep else states[1] * ops.sigmoid(f)
             return [ops.sigmoid(o) * ops.tanh(c), c]
         if self.cell == "gru":
             z, r, g = ops.split(projected, 3, axis=-1)

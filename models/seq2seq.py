@@ -129,7 +129,7 @@ class Seq2Seq(FromPreset, keras.Model):
             ValueError: naming the first string that is empty, too long, or has a token outside the vocabulary; or for
                 anything but strings.
         """
-        if isinstance(strings, tf.Tensor):
+        if isinstance(strings, tf.Tensor | tf.Variable):
             strings = strings.numpy()
         if isinstance(strings, str | bytes):
             return next(self.generate_each([strings], batch_size))
@@ -148,11 +148,12 @@ class Seq2Seq(FromPreset, keras.Model):
         return self._texts(batch[part] for batch in batches for part in shared_out(len(batch), _FEWEST_ROWS))
 
     def _texts(self, parts):
+        answer_part, first_row = self._answer_part, 1
+
         def answer(part):
             strings = _as_tensor(part)
-            return strings, *self._answer_part(strings)
+            return strings, *answer_part(strings)
 
-        first_row = 1
         for strings, texts, wrong in in_parallel(answer, parts):
             if wrong:
                 raise_first_error(self.preprocessor.encode_sources(strings)[1], first_row)

@@ -86,7 +86,14 @@ class PairPreprocessor:
         return (ids[:, ::-1] if self.reverse else ids), errors
 
     def source_ids(self, strings):
-        """`encode_sources` in fewer operations: in place of the errors bool `[batch]`, whether a source is wrong."""
+        """`encode_sources` in fewer operations, since it says whether a source is wrong and not what is.
+
+        Args:
+            strings: string tensor, `[batch]`.
+
+        Returns:
+            `(ids, wrong)`: int32 `[batch, source_length]` as in `encode_sources`, and bool `[batch]`.
+        """
         ids, wrong = self._padded_ids(tf.convert_to_tensor(strings, tf.string), self.source_length)
         return (ids[:, ::-1] if self.reverse else ids), wrong
 

@@ -33,7 +33,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 _OPENBLAS = {name: os.environ.pop(name) for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE") if name in os.environ}
 
 _GOAL = 0.975
-# The shortest schedule by which both sides reach the goal on addition/digits_3 with each of the first three seeds.
+# A short schedule by which both sides reach the goal on the book's rows with each of the first three seeds.
 _EPOCHS = 4
 _BOOK_EPOCHS = 60  # The book's constant learning rate needs no plan, only a limit.
 

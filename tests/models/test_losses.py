@@ -47,7 +47,7 @@ def test_label_smoothing_is_a_share(share):
 def test_what_follows_the_end_has_no_gradient(label_smoothing):
     logits = tf.Variable(tf.zeros([1, 4, 6]))
     with tf.GradientTape() as tape:
-        loss = SequenceCrossentropy(label_smoothing)(tf.constant([[3, 0, 0, 0]]), logits)
+        loss = SequenceCrossentropy(label_smoothing=label_smoothing)(tf.constant([[3, 0, 0, 0]]), logits)
     gradient = tape.gradient(loss, logits).numpy()
     assert np.abs(gradient[0, :2]).min() > 0
     assert np.abs(gradient[0, 2:]).max() == 0
@@ -80,5 +80,7 @@ def test_losses_and_metrics_survive_serialisation():
         again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(thing))
         assert type(again) is type(thing)
         assert again.name == "x"
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(SequenceCrossentropy(0.1)))
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(SequenceCrossentropy(label_smoothing=0.1))
+    )
     assert again.label_smoothing == 0.1

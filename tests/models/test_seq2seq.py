@@ -1,5 +1,8 @@
 """The seq2seq models: sizes, teacher forcing against stepping, answers, saving, mixed precision."""
 
+import copy
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -75,7 +78,7 @@ def test_generate_answers_what_was_learnt(trained, pairs):
 
 def test_generate_takes_one_string_a_tensor_a_generator_and_nothing(trained):
     assert trained.generate("abc") == "CBA"
-    assert trained.generate(tf.constant(["ab", "c"])) == ["BA", "C"]
+    assert trained.generate(tf.constant(["ab", "c"])) == trained.generate(tf.Variable(["ab", "c"])) == ["BA", "C"]
     assert list(trained.generate_each((text for text in ["ab", "c", "d"]), batch_size=2)) == ["BA", "C", "D"]
     assert trained.generate([]) == []
 
@@ -194,6 +197,7 @@ def test_config_makes_the_same_model_with_new_weights(trained):
     assert model.generate("abc") != "CBA"
     model.set_weights(trained.get_weights())
     assert model.generate("abc") == "CBA"
+    assert copy.deepcopy(model).generate("abc") == pickle.loads(pickle.dumps(model)).generate("abc") == "CBA"
 
 
 @pytest.mark.parametrize("wrong", [12, None, ["a"]])

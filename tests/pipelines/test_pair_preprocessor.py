@@ -18,6 +18,8 @@ DIGITS = Vocabulary("0123456789+")
 SUMS = PairPreprocessor(DIGITS, source_length=7, target_length=4)
 REVERSED_SUMS = PairPreprocessor(DIGITS, source_length=7, target_length=4, reverse=True)
 WORDS = PairPreprocessor(Vocabulary(["a", "b", "한글"], "whitespace"), source_length=3, target_length=2)
+WORDS_AND_UNKNOWN = PairPreprocessor(Vocabulary(["a", "b"], "whitespace", unknown=True), 3, 2)
+LETTERS_AND_UNKNOWN = PairPreprocessor(Vocabulary("a한 ", unknown=True), 3, 2)
 ROWS = [(f"{row}+{row}", str(2 * row)) for row in range(103)]
 
 # What is wrong with a source of SUMS, and the text that says so.
@@ -219,6 +221,10 @@ word_strings = st.one_of(
 @given(st.lists(word_strings, min_size=1, max_size=4))
 def test_any_words_are_either_encoded_or_explained(strings):
     ids, errors = encode_words_in_graph(tf.constant(strings))
+    for preprocessor in (WORDS, WORDS_AND_UNKNOWN, LETTERS_AND_UNKNOWN):
+        same_ids, wrong = preprocessor.source_ids(strings)
+        np.testing.assert_array_equal(same_ids, preprocessor.encode_sources(strings)[0])
+        np.testing.assert_array_equal(wrong, preprocessor.encode_sources(strings)[1] != "")
     for string, text, message in zip(strings, texts(WORDS.decode(ids)), texts(errors), strict=True):
         words = string.split()
         fits = 1 <= len(words) <= 3 and {*words} <= {b"a", b"b", "한글".encode()}
