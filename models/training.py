@@ -109,7 +109,8 @@ def train(
             be trained; while it is, `checkpoint.npz` holds its last epoch.
         data: see the preset's `training_data`.
         validation_data: see the preset's `training_data`.
-        seed: int. The same seed gives the same weights on the same kind of machine.
+        seed: int. The same seed gives the same weights on the same kind of machine; all but their last bits where XLA
+            does not compile the training, see `execution`.
         verbose: see `keras.Model.fit`.
         resume: bool, whether to go on with the run in the folder.
         devices: int, how many GPUs to divide each batch over, or, where there is none, parts of the CPU.

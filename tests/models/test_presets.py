@@ -83,7 +83,7 @@ def test_label_smoothing_is_the_losss(pairs):
     assert model.loss.label_smoothing == 0.1
 
 
-def test_same_seed_trains_the_same_weights_whatever_came_before(pairs, without_xla):
+def test_same_seed_trains_the_same_weights_whatever_came_before(pairs):
     recipe = dataclasses.replace(preset("pairs_baseline"), epochs=1, batch_size=42, hidden_dim=4, dropout=0.2)
     preprocessor = recipe.preprocessor(pairs)
 
