@@ -93,6 +93,13 @@ def test_card_is_of_this_model(name):
     assert (ROOT / name / "card.md").read_text("utf-8") == card_page(about)
 
 
+@pytest.mark.parametrize("name", [*SUMS, *TEXTS])
+def test_saved_model_is_served_by_the_presets_name(name):
+    version = ROOT / name / "1"
+    assert (version / "README.md").read_text("utf-8").startswith(f"# {name}\n")
+    assert name.encode() in (version / "assets.extra" / "tf_serving_warmup_requests").read_bytes()
+
+
 def test_sums_have_the_errors_that_the_card_states(sums_card):
     """It lists all of them, so that every other sum, of all or of those held out, must be right."""
     model, stated = from_preset(sums_card["preset"]), sums_card["sums"]
