@@ -201,8 +201,8 @@ def _made(card):
     return (
         _table(("", ""), rows)
         + f"\n\nThe command gives the same weights again, byte for byte, with the same versions on the same kind of "
-        f"processor (this one had {simd} instructions and {card['processors']} cores); on another one the last digits "
-        "differ, and with them the weights."
+        f"processor (this one had {simd} instructions and {card['processors']} cores; above 256 units their number "
+        "counts too); on another one the last digits differ, and with them the weights."
     )
 
 

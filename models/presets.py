@@ -36,7 +36,8 @@ class Preset:
         reverse: bool, see `PairPreprocessor`.
         digits: int, the `addition` data set it is trained on by default; `None` where the user brings the data.
         embedding_dim, hidden_dim, cell, num_layers, dropout, pass_cell_state, initializer: see `Seq2Seq`.
-        commute: bool, whether sums are also trained the other way round; see `with_commuted_sums`.
+        commute: bool, whether sums are also trained the other way round, see `with_commuted_sums`; false for any other
+            task whose sources have a `+`.
         short_sums: int, how often a training sum with an operand of one digit is seen in an epoch; see
             `with_short_sums_repeated`.
         label_smoothing: float, see `SequenceCrossentropy`.

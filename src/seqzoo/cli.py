@@ -134,7 +134,9 @@ def _parser():
 
     generate = command("generate", commands.generate, "answer sources, one answer a line")
     generate.add_argument("model", metavar="MODEL", help="a .keras file, or a preset that ships trained")
-    generate.add_argument("source", metavar="SOURCE", nargs="*", help="without any, lines are read from standard input")
+    generate.add_argument(
+        "source", metavar="SOURCE", nargs="*", default=[], help="without any, lines are read from standard input"
+    )
 
     sample = command("sample", commands.sample, "let a language model write on")
     sample.add_argument("model", metavar="MODEL", help="a .keras file, or a preset that ships trained")
