@@ -27,7 +27,7 @@ def build(preset, output, data=None, seed=0, verbose="auto", resume=False):
             `model.keras`, the trained model without its optimizer; `model.tflite`, with float16 weights; `1/`, the
             SavedModel; `curve.png`; and `card.md` and `card.json`, the card, last: with them the folder is whole.
         data: see the preset's `training_data`. A tenth is held out.
-        seed: int. The same seed gives the same weights on the same kind of machine.
+        seed: int, see `train`.
         verbose: see `keras.Model.fit`.
         resume: bool, whether to go on with the build in the folder. A training that has ended is not repeated;
             everything after it is.

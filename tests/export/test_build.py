@@ -115,7 +115,7 @@ def test_same_command_gives_the_same_weights_and_no_path_of_this_machine(built, 
             assert str(tmp_path).encode() not in file.read_bytes(), file
 
 
-def test_build_that_was_cut_off_goes_on_without_training_again(shipped_is_small, without_xla, tmp_path, monkeypatch):
+def test_build_that_was_cut_off_goes_on_without_training_again(without_xla, tmp_path, monkeypatch):
     folder = tmp_path / "sums"
     with monkeypatch.context() as patch:
         patch.setattr(sys.modules["seqzoo.export.build"], "make_card", lambda *_: 1 / 0)
