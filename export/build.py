@@ -1,4 +1,4 @@
-"""A preset from nothing to what ships: training, exports, model card."""
+"""A recipe from nothing to what ships: training, exports, model card."""
 
 import contextlib
 import os
@@ -6,34 +6,39 @@ import pathlib
 import shutil
 import tempfile
 
-from seqzoo.export.card import make_card
-from seqzoo.export.card_page import card_page
-from seqzoo.export.litert import litert
-from seqzoo.export.saved_model import saved_model
-from seqzoo.files import new_folder, output_folder, write_json
+from seqzoo.export.cards.content import make_card
+from seqzoo.export.cards.markdown import card_page
+from seqzoo.export.litert.writer import QUANTIZATIONS, litert, why_not_litert
+from seqzoo.export.saved_model.writer import saved_model
+from seqzoo.export.verification import verification_of
+from seqzoo.io.files import new_folder, output_folder, write_json
 from seqzoo.models import load
-from seqzoo.models.training import train
+from seqzoo.pipelines import digits_of_sums
+from seqzoo.runtime import choose_threads
+from seqzoo.training.evaluation.sums import MAX_EXHAUSTIVE_DIGITS, all_operands
+from seqzoo.training.run import train_loaded
 
-_QUANTIZATION = "float16"
+_SHIPPED_QUANTIZATION = "float16"
 _TRAINING = "training"
 
 
-def build(preset, output, data=None, seed=0, verbose="auto", resume=False):
-    """Trains a preset, exports it, measures it and writes its model card.
+def build(recipe, output, data=None, seed=0, verbose="auto", resume=False, compile_options=None):
+    """Trains a recipe, exports the model, measures it and writes its model card.
 
     Args:
-        preset: `Preset` or `TextPreset`.
+        recipe: `PairRecipe` or `TextRecipe`.
         output: folder, new or empty, or with `resume` that of a build. Gets `training/`, the run as `train` writes it;
             `model.keras`, the trained model without its optimizer; `model.tflite`, with float16 weights; `1/`, the
             SavedModel; `curve.png`; and `card.md` and `card.json`, the card, last: with them the folder is whole.
-        data: see the preset's `training_data`. A tenth is held out.
+        data: see the recipe's `training_data`. A tenth is held out.
         seed: int, see `train`.
         verbose: see `keras.Model.fit`.
-        resume: bool, whether to go on with the build in the folder. A training that has ended is not repeated;
+        resume: bool, whether to continue the build in the folder. A training that has ended is not repeated;
             everything after it is.
+        compile_options: see `train`.
 
     Returns:
-        The content of `card.json`; see `seqzoo.export.card.make_card`.
+        The content of `card.json`; see `seqzoo.export.cards.content.make_card`.
 
     Raises:
         ValueError: for wrong data, a folder that holds anything else, or an export that differs from its model.
@@ -42,26 +47,32 @@ def build(preset, output, data=None, seed=0, verbose="auto", resume=False):
     """
     output = pathlib.Path(output)
     training = output / _TRAINING
-    goes_on = resume and training.exists()
-    if resume and not goes_on:
+    continues = resume and training.exists()
+    if resume and not continues:
         raise ValueError(f"{output} holds no build to resume: leave out --resume, or name the build's folder")
-    with output_folder(output) if goes_on else new_folder(output):
+    with output_folder(output) if continues else new_folder(output):
         for leftover in output.glob(".build-*"):  # Of a build that was killed.
             shutil.rmtree(leftover)
-        trained, metrics = train(preset, training, data, seed=seed, verbose=verbose, resume=goes_on)
+        choose_threads(recipe.hidden_dim)
+        recipe = recipe.for_data(data)
+        loaded = recipe.training_data(data, seed=seed)
+        trained, metrics = train_loaded(
+            recipe, training, loaded, data, None, seed, verbose, resume=continues, compile_options=compile_options
+        )
         with _training_kept(training), tempfile.TemporaryDirectory(dir=output, prefix=".build-") as temporary:
             # The SavedModel's examples name the model as its folder is called.
             made = pathlib.Path(temporary, output.resolve().name)
             made.mkdir()
             _without_optimizer(trained).save(made / "model.keras")
             model = load(made / "model.keras")
-            parts = preset.training_data(data, seed=seed)[:2]
-            saved_model(model, made, parts[1])
-            if model.preprocessor.vocabulary.split == "characters":
-                litert(model, made / "model.tflite", _QUANTIZATION, parts[1])
-                (made / "model.tflite.json").unlink()  # The card has it.
+            held_out = verification_of(model, loaded[1])
+            saved_model(model, made, held_out)
+            digits = None if data else digits_of_sums(model.preprocessor)
+            is_exhaustive = digits is not None and digits <= MAX_EXHAUSTIVE_DIGITS
+            measured = _verification_of_all_sums(model, digits) if is_exhaustive else held_out
+            quantized = _write_litert(model, made, measured)
             shutil.copy(training / "history.png", made / "curve.png")
-            card = make_card(preset, model, made, training, metrics, parts, seed, data)
+            card = make_card(recipe, model, made, training, metrics, loaded, measured, quantized, seed, data)
             (made / "card.md").write_text(card_page(card), encoding="utf-8")
             write_json(made / "card.json", card)
             _replace(made, output)
@@ -74,8 +85,27 @@ def _training_kept(training):
         yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"the training is kept in {training}; go on with the same command and --resume"
+            f"the training is kept in {training}; continue with the same command and --resume"
         ) from None
+
+
+def _verification_of_all_sums(model, digits):
+    """A verification on every sum of up to so many digits, in the order of `all_operands`."""
+    return verification_of(model, [(f"{a}+{b}", str(a + b)) for a, b in all_operands(digits).tolist()])
+
+
+def _write_litert(model, folder, verification):
+    """Writes `model.tflite`; returns the report of each way of keeping weights, each converted and verified once."""
+    if why_not_litert(model):
+        return {}
+    reports = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        for quantize in (None, *QUANTIZATIONS):
+            path = pathlib.Path(temporary, f"{quantize}.tflite")
+            reports[quantize or "float32"] = litert(model, path, quantize, verification)
+            if quantize == _SHIPPED_QUANTIZATION:
+                shutil.copy(path, folder / "model.tflite")
+    return reports
 
 
 def _without_optimizer(model):

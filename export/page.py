@@ -11,10 +11,10 @@ import tempfile
 import typing
 import urllib.parse
 
-from seqzoo.export.litert import litert
-from seqzoo.files import new_folder, read_json, write_json
-from seqzoo.models import PRESETS, LanguageModel, card, load, ships
-from seqzoo.models.shipped import shipped
+from seqzoo.export.litert.writer import litert
+from seqzoo.io.files import new_folder, read_json, write_json
+from seqzoo.models import card, load, presets
+from seqzoo.models.loading import preset_folder
 
 RUNTIME = "@litertjs/core@2.5.3"
 """The npm package that runs models in a browser; it is fetched once, by `npm install`."""
@@ -38,7 +38,7 @@ def page(output, models=None, runtime="node_modules"):
 
     Args:
         output: folder, new or empty.
-        models: preset names or `.keras` files; `None` for all presets that ship trained.
+        models: preset names or `.keras` files; `None` for all presets.
         runtime: the folder `node_modules` into which `npm install` has put `RUNTIME`.
 
     Returns:
@@ -51,8 +51,8 @@ def page(output, models=None, runtime="node_modules"):
         OSError: for a folder that cannot be written.
     """
     packages = _runtime(runtime)
-    models = models or [name for name in PRESETS if ships(name)]
-    names = [pathlib.Path(model).stem if str(model) not in PRESETS else str(model) for model in models]
+    models = models or presets()
+    names = [pathlib.Path(model).stem if str(model) not in presets() else str(model) for model in models]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"Two models are called {repeated[0]}: rename a file, or leave one out")
     web = importlib.resources.files("seqzoo.export") / "web"
@@ -116,26 +116,23 @@ def _runtime(folder):
 def _entry(name, model, folder):
     """Writes a model's file and says what the page has to know of it."""
     file = folder / "models" / f"{name}.tflite"
-    made = card(name) if str(model) in PRESETS else None
-    loaded = load(model)
+    loaded, made = load(model), card(name) if str(model) in presets() else {}
     if made:
-        file.write_bytes((shipped(name) / "model.tflite").read_bytes())
+        file.write_bytes((preset_folder(name) / "model.tflite").read_bytes())
     else:
         litert(loaded, file, "float16")
         file.with_suffix(".tflite.json").unlink()
-    entry = {"name": name, "file": f"models/{urllib.parse.quote(name)}.tflite", "about": _about(loaded, made)}
-    preprocessor = loaded.preprocessor
-    if isinstance(loaded, LanguageModel):
-        return {**entry, "kind": "text", "lines": preprocessor.lines}
-    # Only of these is it known that they add; others of that vocabulary may have learnt anything.
-    digits = made and made.get("digits")
+    # Only of a preset is it known that it adds; other models of that vocabulary may have learnt anything.
+    digits = made.get("digits")
+    preprocessor = {name: value for name, value in loaded.preprocessor.get_config().items() if name != "vocabulary"}
     return {
-        **entry,
-        "kind": "pairs",
+        "name": name,
+        "file": f"models/{urllib.parse.quote(name)}.tflite",
+        "about": _about(loaded, made),
+        "kind": loaded.task,
         "digits": digits,
-        "example": _example(preprocessor, digits, made),
-        "source_length": preprocessor.source_length,
-        "target_length": preprocessor.target_length,
+        "example": _example(loaded.preprocessor, digits, made),
+        **preprocessor,
     }
 
 

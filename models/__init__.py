@@ -1,4 +1,4 @@
-"""Keras functional models for small sequence tasks, their loss and metric, and the presets of the zoo."""
+"""Keras functional models from strings to strings, their losses and metrics, and the presets that ship trained."""
 
 import keras
 
@@ -8,25 +8,19 @@ if keras.backend.backend() != "tensorflow":
         "Set the environment variable KERAS_BACKEND=tensorflow, or leave it unset."
     )
 
-from seqzoo.models.checkpoint import Checkpoint
-from seqzoo.models.decoder import Decoder, PeekyDecoder
-from seqzoo.models.encoder import Encoder
-from seqzoo.models.evaluation import evaluate
+from seqzoo.models.base import StringModel, from_preset, load
+from seqzoo.models.decoders import Decoder, PeekyDecoder
+from seqzoo.models.decoding.samplers import Chain, Greedy, Sampler, Temperature, TopK, TopP
+from seqzoo.models.encoders import Encoder
 from seqzoo.models.language_model import LanguageModel
-from seqzoo.models.loading import from_preset, load
-from seqzoo.models.losses import BitsPerToken, ExactMatch, Perplexity, SequenceCrossentropy
-from seqzoo.models.presets import PRESETS, Preset, preset
-from seqzoo.models.samplers import Chain, Greedy, Sampler, Temperature, TopK, TopP
+from seqzoo.models.loading import card, presets
+from seqzoo.models.losses import SequenceCrossentropy
+from seqzoo.models.metrics import BitsPerToken, ExactMatch, Perplexity
 from seqzoo.models.seq2seq import PeekySeq2Seq, Seq2Seq
-from seqzoo.models.shipped import card, ships
-from seqzoo.models.sum_evaluation import evaluate_all_sums, evaluate_sums
-from seqzoo.models.text_presets import TextPreset
 
 __all__ = [
-    "PRESETS",
     "BitsPerToken",
     "Chain",
-    "Checkpoint",
     "Decoder",
     "Encoder",
     "ExactMatch",
@@ -35,20 +29,15 @@ __all__ = [
     "PeekyDecoder",
     "PeekySeq2Seq",
     "Perplexity",
-    "Preset",
     "Sampler",
     "Seq2Seq",
     "SequenceCrossentropy",
+    "StringModel",
     "Temperature",
-    "TextPreset",
     "TopK",
     "TopP",
     "card",
-    "evaluate",
-    "evaluate_all_sums",
-    "evaluate_sums",
     "from_preset",
     "load",
-    "preset",
-    "ships",
+    "presets",
 ]

@@ -7,28 +7,35 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqzoo.models.execution import in_parallel, shared_out
-from seqzoo.models.from_preset import FromPreset
-from seqzoo.models.recurrent import number_of_states, recurrent_layers
-from seqzoo.models.samplers import Sampler, uniform_numbers
-from seqzoo.pipelines.pair_preprocessor import raise_first_error
-from seqzoo.pipelines.text_preprocessor import END_ID
-from seqzoo.pipelines.vocabulary import PADDING_ID
+from seqzoo.models.base import StringModel
+from seqzoo.models.decoding.continuation import continue_text, initial_decoding_state
+from seqzoo.models.decoding.samplers import Sampler
+from seqzoo.models.layers.recurrent import number_of_states, recurrent_layers
+from seqzoo.models.metrics import BitsPerToken, Perplexity
+from seqzoo.models.serving import language_model_functions, language_model_token_functions
+from seqzoo.models.strings import as_list, check_errors_option
+from seqzoo.pipelines.row_errors import raise_first_error
+from seqzoo.pipelines.text_preprocessor import END_ID, TextPreprocessor
+from seqzoo.runtime import in_parallel, split_rows
 
 _STREAM_TOKENS = 8
 
-# A part of the prompts that a processor of its own writes on from has at least so many.
-_FEWEST_PROMPTS = 16
+# Minimum prompts per thread that continues a part of a batch.
+_MIN_PROMPTS_PER_THREAD = 16
+
+# Tokens of a window that `fit` makes of a text.
+_WINDOW = 64
 
 
 @keras.saving.register_keras_serializable("seqzoo")
-class LanguageModel(FromPreset, keras.Model):
+class LanguageModel(StringModel):
     """A recurrent language model: the probability of each next token, given all before.
 
     `Rnnlm` and `BetterRnnlm` of *Deep Learning from Scratch 2*, sections 5.5 and 6.5 (Zaremba et al. 2014,
     https://arxiv.org/abs/1409.2329; Press and Wolf 2017, https://arxiv.org/abs/1608.05859), and `RnnlmGen` of section
-    7.1. A functional Keras model on id batches for `fit`, as `TextPreprocessor.windows` makes them; `generate` and
-    `stream` take and give strings.
+    7.1. A functional Keras model on batches of ids, as `TextPreprocessor.windows` makes them; `fit` and `evaluate` also
+    take a text (`str`, a list of them, a `tf.data.Dataset`), `generate`, `stream` and `predict` take and return
+    strings.
 
     Args:
         preprocessor: `TextPreprocessor`; it gives the vocabulary, and is saved with the model.
@@ -51,15 +58,18 @@ class LanguageModel(FromPreset, keras.Model):
         ValueError: for tied embeddings whose dimensions differ.
 
     Example:
-        >>> text = ["you say goodbye and I say hello"]
-        >>> preprocessor = seqzoo.pipelines.TextPreprocessor.from_text(text, split="whitespace")
-        >>> model = seqzoo.models.LanguageModel(preprocessor, embedding_dim=16, hidden_dim=32)
-        >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        >>> model.compile(keras.optimizers.Adam(0.03), loss)
-        >>> history = model.fit(preprocessor.windows(text, 8, length=2, steps=100), verbose=0)
+        >>> text = "you say goodbye and I say hello"
+        >>> model = seqzoo.models.LanguageModel.from_text(text, split="whitespace", embedding_dim=16, hidden_dim=32)
+        >>> model.compile(keras.optimizers.Adam(0.03))
+        >>> history = model.fit(model.preprocessor.windows(text, 8, length=2, steps=100), verbose=0)
         >>> model.generate("I", max_length=1, sampler=seqzoo.models.Greedy())
         'say'
     """
+
+    preprocessor_class = TextPreprocessor
+    task = "text"
+    clipnorm = 1.0
+    default_batch_size = 32
 
     def __init__(
         self,
@@ -97,18 +107,37 @@ class LanguageModel(FromPreset, keras.Model):
         super().__init__(inputs=tokens, outputs=self.read(tokens)[0], **kwargs)
 
         # === Config ===
-        self.preprocessor = preprocessor
         self.cell = cell
         self.hidden_dim = hidden_dim
-        self._config = {
-            "embedding_dim": embedding_dim,
-            "hidden_dim": hidden_dim,
-            "cell": cell,
-            "num_layers": num_layers,
-            "dropout": dropout,
-            "tie_embeddings": tie_embeddings,
-            "dtype": policy.name,
-        }
+        self._set_config(
+            preprocessor,
+            {
+                "embedding_dim": embedding_dim,
+                "hidden_dim": hidden_dim,
+                "cell": cell,
+                "num_layers": num_layers,
+                "dropout": dropout,
+                "tie_embeddings": tie_embeddings,
+                "dtype": policy.name,
+            },
+        )
+
+    @classmethod
+    def from_text(cls, text, split="characters", unknown=False, lines=False, max_tokens=None, **options):
+        """A new model for the vocabulary of a text.
+
+        Args:
+            text: what `seqzoo.pipelines.as_text` takes: a `str`, a list of them, or a `tf.data.Dataset`.
+            split: `"characters"` or `"whitespace"`, see `Vocabulary`.
+            unknown: bool, whether tokens outside the vocabulary are read as an unknown token; see `Vocabulary`.
+            lines: bool, whether each line is a text of its own; see `TextPreprocessor`.
+            max_tokens: int, the size to which the vocabulary is cut, which needs `unknown`; `None` for no limit.
+            **options: the constructor's other arguments.
+
+        Raises:
+            ValueError: for a text without any token, or invalid UTF-8.
+        """
+        return cls(TextPreprocessor.from_text(text, split, unknown, lines, max_tokens), **options)
 
     def read(self, tokens, states=None):
         """Reads several tokens at once.
@@ -148,48 +177,60 @@ class LanguageModel(FromPreset, keras.Model):
         x, states = self._recur(self.embedding(token), states)
         return self._logits(x), states
 
-    def generate(self, prompts, max_length=100, sampler=None, seed=0, stop=None, skip=()):
-        """Writes on from prompts.
+    # === Continuations ===
+
+    def generate(self, prompts, max_length=100, sampler=None, seed=0, stop=None, skip=(), *, errors="raise"):
+        """Continues prompts.
 
         Args:
             prompts: `str`, or a sequence of them; `""` begins a text. See `TextPreprocessor`.
-            max_length: int, the most tokens to write.
+            max_length: int, the most tokens to append.
             sampler: `Sampler`; `None` draws by the model's own probabilities.
             seed: int, or one for each prompt. What is drawn for a prompt depends on its seed alone, not on the batch
                 (but for near-ties, since sums are rounded by the batch's size): the same prompt twice with one seed
                 gives the same text twice.
             stop: `str`, or `None`. A text is complete once it ends with it.
             skip: tokens that must not be written, an iterable of `str`: the characters of a `str`, say.
+            errors: `"raise"`; or `"return"`, to continue every prompt that can be read and to return the errors.
 
         Returns:
             A list of `str`, the texts without their prompts; one `str` for one. A text also ends, before
-            `max_length`, at the end symbol. The start token and the unknown token are never written.
+            `max_length`, at the end symbol. The start token and the unknown token are never written. With
+            `errors="return"`, a tuple of the texts, `""` for wrong prompts, and the errors in the same form, `""` for
+            prompts that are fine.
 
         Raises:
             ValueError: for a prompt with tokens outside a vocabulary that has no unknown token, for a negative
                 `max_length`, an empty `stop` or one that cannot be written, seeds that are not one a prompt.
         """
+        check_errors_option(errors)
         alone = isinstance(prompts, str | bytes)
-        prompts = [prompts] if alone else list(prompts)
+        prompts = [prompts] if alone else as_list(prompts)
         if not prompts:
-            return []
-        start = self._begin(prompts, max_length, sampler, seed, stop, skip, first_row=None if alone else 1)
-        if max_length == 0:
-            return "" if alone else [""] * len(prompts)
+            return [] if errors == "raise" else ([], [])
+        start, messages = self._begin(prompts, max_length, sampler, seed, stop, skip)
+        if errors == "raise":
+            raise_first_error(messages, None if alone else 1)
         write = self._writer(sampler or Sampler())
 
         def write_part(rows):
             ids, _ = write(*start(rows), tf.constant(max_length))
             return self.preprocessor.decode(ids).numpy()
 
-        parts = in_parallel(write_part, shared_out(len(prompts), _FEWEST_PROMPTS))
-        texts = [text.decode() for part in parts for text in part]
-        return texts[0] if alone else texts
+        parts = in_parallel(write_part, split_rows(len(prompts), _MIN_PROMPTS_PER_THREAD)) if max_length else []
+        texts = [text.decode() for part in parts for text in part] or [""] * len(prompts)
+        if errors == "raise":
+            return texts[0] if alone else texts
+        messages = [message.decode() for message in messages.numpy()]
+        texts = ["" if message else text for text, message in zip(texts, messages, strict=True)]
+        return (texts[0], messages[0]) if alone else (texts, messages)
 
     def stream(self, prompt, max_length=100, sampler=None, seed=0, stop=None, skip=()):
         """`generate` for one prompt, as an iterator over pieces of the text while it is written."""
-        state, rules = self._begin([prompt], max_length, sampler, seed, stop, skip, first_row=None)(slice(1))
-        words = self.preprocessor.vocabulary.split == "whitespace"
+        start, messages = self._begin([prompt], max_length, sampler, seed, stop, skip)
+        raise_first_error(messages, None)
+        state, rules = start(slice(1))
+        separator = self.preprocessor.vocabulary.separator
         write = self._writer(sampler or Sampler())
 
         def pieces(state):
@@ -197,20 +238,22 @@ class LanguageModel(FromPreset, keras.Model):
                 count = min(_STREAM_TOKENS, max_length - position)
                 ids, state = write(state, rules, tf.constant(count))
                 text = self.preprocessor.decode(ids)[0].numpy().decode()
-                yield " " + text if words and position and text else text
+                yield separator + text if position and text else text
                 if state["ended"][0]:
                     return
 
         return pieces(state)
 
-    def _begin(self, prompts, max_length, sampler, seed, stop, skip, first_row):
-        """A function that reads some of the prompts: from a slice of rows to the state and rules of writing on."""
+    def _begin(self, prompts, max_length, sampler, seed, stop, skip):
+        """`(start, errors)`: a function that reads a slice of the prompts, and the error of each prompt.
+
+        `start` returns the state and the rules that `continue_text` takes.
+        """
         if max_length < 0:
             raise ValueError(f"max_length must not be negative. Received: max_length={max_length}")
         if not isinstance(sampler, Sampler | None):
             raise ValueError(f"sampler must be a Sampler. Received: {sampler!r}")
         ids, lengths, errors = self.preprocessor.encode_prompts(prompts)
-        raise_first_error(errors, first_row)
         seeds = [seed] * len(prompts) if isinstance(seed, numbers.Integral) else list(seed)
         if len(seeds) != len(prompts):
             raise ValueError(f"There must be one seed, or one a prompt ({len(prompts)}). Received: {len(seeds)}")
@@ -221,72 +264,20 @@ class LanguageModel(FromPreset, keras.Model):
             state = self.read_prompts(ids[rows], lengths[rows], len(stop_ids))
             return state, {"seeds": seeds[rows], "allowed": allowed, "stop": tf.constant(stop_ids, tf.int32)}
 
-        return start
+        return start, errors
 
     def read_prompts(self, ids, lengths, stop_length=0):
         """Reads prompts; the same in Python and in an exported graph.
 
         Args:
-            ids: int32 `[batch, length]`, as `preprocessor.encode_prompts` gives them.
+            ids: int32 `[batch, length]`, as `preprocessor.encode_prompts` returns them.
             lengths: int32 `[batch]`, likewise.
             stop_length: int, tokens of the stop string.
 
         Returns:
-            The state of writing that `write` goes on from, a dictionary.
+            The state that `continue_text` starts from, a dictionary.
         """
-        token, states = self._read_prompts(ids, lengths)
-        batch = tf.size(lengths)
-        return {
-            "token": token,
-            "states": states,
-            "position": tf.constant(0),
-            "ended": tf.fill([batch], False),
-            "recent": tf.fill([batch, stop_length], -1),
-        }
-
-    def write(self, state, rules, count, sampler, step=None):
-        """Writes up to `count` tokens in one loop; the same in Python and in an exported graph.
-
-        Args:
-            state: from `read_prompts`, or from the call before.
-            rules: dictionary of `seeds`, int64 `[batch]`; `allowed`, bool `[vocabulary_size]`; and `stop`, int32
-                `[length]`, the ids of the stop string, if any.
-            count: int32 scalar.
-            sampler: `Sampler`.
-            step: what reads a token, `step` unless given.
-
-        Returns:
-            `(ids, state)`: int32 `[batch, count]`, 0 after an end; and the state to go on from.
-        """
-        step = step or self.step
-        uniform = uniform_numbers(rules["seeds"], state["position"], count)
-        batch = tf.size(state["token"])
-        has_stop = tf.size(rules["stop"]) > 0
-
-        def unfinished(at, token, states, ended, recent, ids):
-            return (at < count) & ~tf.reduce_all(ended)
-
-        def write_one(at, token, states, ended, recent, ids):
-            logits, states = step(token, states)
-            logits = tf.where(rules["allowed"], logits, -float("inf"))
-            token = tf.where(ended, PADDING_ID, sampler(logits, uniform[:, at]))
-            ended |= token == END_ID
-            recent = tf.concat([recent, token[:, None]], axis=1)[:, 1:]
-            ended |= has_stop & tf.reduce_all(recent == rules["stop"], axis=1)
-            return at + 1, token, states, ended, recent, ids.write(at, token)
-
-        ids = tf.TensorArray(tf.int32, size=count, element_shape=[None])
-        ids = ids.unstack(tf.fill([count, batch], PADDING_ID))
-        start = (0, state["token"], state["states"], state["ended"], state["recent"], ids)
-        at, token, states, ended, recent, ids = tf.while_loop(unfinished, write_one, start)
-        state = {
-            "token": token,
-            "states": states,
-            "position": state["position"] + at,
-            "ended": ended,
-            "recent": recent,
-        }
-        return tf.transpose(ids.stack()), state
+        return initial_decoding_state(*self._read_prompts(ids, lengths), stop_length)
 
     def _stop_ids(self, stop):
         if stop is None:
@@ -332,11 +323,11 @@ class LanguageModel(FromPreset, keras.Model):
 
     @functools.cached_property
     def _writer(self):
-        """`write` compiled for a sampler: `_writer(sampler)(state, rules, count)`; it remembers the last samplers."""
+        """`continue_text` compiled for a sampler: `_writer(sampler)(state, rules, count)`; keeps the last samplers."""
 
         def compile_for(sampler):
             def write(state, rules, count):
-                return self.write(state, rules, count, sampler, self._compiled_step)
+                return continue_text(self._compiled_step, state, rules, count, sampler)
 
             return tf.function(write, autograph=False, reduce_retracing=True)
 
@@ -355,13 +346,37 @@ class LanguageModel(FromPreset, keras.Model):
             return self.dense(x)
         return ops.cast(self.embedding(x, reverse=True), "float32")
 
-    def get_config(self):
-        """The constructor's arguments, the preprocessor serialised."""
-        preprocessor = keras.saving.serialize_keras_object(self.preprocessor)
-        return {"preprocessor": preprocessor, **self._config, "name": self.name, "trainable": self.trainable}
+    # === Training and exports ===
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The model that `get_config` described, with new weights."""
-        preprocessor = keras.saving.deserialize_keras_object(config["preprocessor"], custom_objects)
-        return cls(**{**config, "preprocessor": preprocessor})
+    def default_loss(self):
+        """See `StringModel`."""
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def default_metrics(self):
+        """See `StringModel`."""
+        return [BitsPerToken(), Perplexity()]
+
+    def serving_functions(self):
+        """See `StringModel`: `serving_default` and `sample`."""
+        return language_model_functions(self)
+
+    def token_functions(self):
+        """See `StringModel`: `serving_default` and `step`."""
+        return language_model_token_functions(self)
+
+    def _string_data(self, x, y):
+        if y is not None:
+            raise ValueError("A text has no targets: fit and evaluate take it alone. Received: y")
+        ids = self.preprocessor.encode(x)
+        if not len(ids):
+            raise ValueError("There is no text. Received an empty text")
+        return ids
+
+    def _training_batches(self, data, batch_size, seed, epoch):
+        length = min(_WINDOW, len(data))
+        if seed is None:
+            return self.preprocessor.consecutive(data, batch_size, length)
+        return self.preprocessor.windows(data, batch_size, length, seed, epoch=epoch)
+
+    def _validation_batches(self, data, batch_size):
+        return self.preprocessor.consecutive(data, batch_size or self.default_batch_size, min(_WINDOW, len(data)))

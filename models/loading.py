@@ -1,35 +1,30 @@
-"""Reading a saved model from a file that may be anything."""
+"""Reads saved models safely: from a file that may be anything, or from the folder of a preset."""
 
+import importlib.resources
 import json
 import pathlib
 
 import keras
 
-from seqzoo.models.language_model import LanguageModel
-from seqzoo.models.model_file import check_objects, check_sizes, check_weights, parts_of, registered, shown
-from seqzoo.models.presets import PRESETS
-from seqzoo.models.seq2seq import Seq2Seq
-from seqzoo.models.shipped import shipped
-from seqzoo.pipelines import PairPreprocessor, TextPreprocessor, Vocabulary
+from seqzoo.models.file_checks import check_objects, check_sizes, check_weights, parts_of, registered, shown
+
+_MODEL, _CARD = "model.keras", "card.json"
 
 
-def load(path):
-    """The model in a `.keras` file, its preprocessor included.
-
-    The file is data. It is checked before anything is made of it: it holds a model of seqzoo, or of a subclass that is
-    registered in this process, and what belongs to its training, nothing else; and weights for all of the model, so
-    that a small file never takes much memory. Nothing in it is executed, no other file is read.
+def load_model(path, base):
+    """The model in a `.keras` file, checked before anything is made of it.
 
     Args:
-        path: file name, or the name of a preset that ships trained; see `from_preset`.
+        path: file name, or the name of a preset.
+        base: class. The file must hold a model of it, or of a subclass that is registered in this process.
 
     Raises:
         FileNotFoundError: where there is no such file.
-        ValueError: where it is no model of seqzoo, or damaged.
+        ValueError: where it holds anything else, or is damaged.
     """
     path = pathlib.Path(path)
-    if str(path) in PRESETS:  # No file is meant: those of models end in .keras.
-        path = shipped(str(path)) / "model.keras"
+    if str(path) in presets():  # Not a file: model files end in .keras.
+        path = preset_folder(str(path)) / _MODEL
     if not path.exists():
         raise FileNotFoundError(f"There is no model file {path}, and no preset of that name (see seqzoo presets)")
     if not path.is_file() or path.suffix != ".keras":  # Keras has another reader for each other name.
@@ -39,43 +34,40 @@ def load(path):
         parts = parts_of(path)
         problem = "cannot be loaded as a model"
         config = json.loads(parts["config.json"])
-        if not _is_model(config):
+        kind = registered(config)
+        if not (isinstance(kind, type) and issubclass(kind, base)):
             problem = f"holds a {shown(config['class_name'])}, not a model of seqzoo"
             raise ValueError
         check_objects(config)
         check_sizes(config["config"], len(parts["model.weights.h5"]))
         check_weights(parts.pop("model.weights.h5"))
-        model = keras.saving.load_model(path, safe_mode=True)
-        _check_preprocessor(model)
+        return keras.saving.load_model(path, safe_mode=True)
     except Exception as error:
         reason = f": {shown(error)}" if str(error) else ""
         raise ValueError(f"{path} {problem}{reason}") from error
-    return model
 
 
-def from_preset(name, load_weights=True):
-    """The model of a preset.
+def presets():
+    """The names of the presets, sorted: architectures that ship with trained weights, a folder each."""
+    folders = importlib.resources.files("seqzoo.saved_models").iterdir()
+    return sorted(folder.name for folder in folders if (folder / _CARD).is_file())
 
-    Args:
-        name: str, one of those that `seqzoo presets` lists with a score: they ship trained.
-        load_weights: bool; `False` gives its architecture and preprocessor with new weights.
 
-    Returns:
-        `Seq2Seq` or `LanguageModel`, not compiled: compile it with a recipe to train on.
+def preset_folder(name):
+    """The folder of a preset, an `importlib.resources` path: model, exports and model card.
 
     Raises:
-        ValueError: for a preset that does not exist, or does not ship trained.
+        ValueError: where there is no such preset.
     """
-    model = load(shipped(name) / "model.keras")
-    return model if load_weights else type(model).from_config(model.get_config())
+    if name not in presets():
+        raise ValueError(f"There is no preset {name!r}. Choose one of: {', '.join(presets())}")
+    return importlib.resources.files("seqzoo.saved_models") / name
 
 
-def _is_model(config):
-    kind = registered(config)
-    return isinstance(kind, type) and issubclass(kind, Seq2Seq | LanguageModel)
+def card(name):
+    """The model card of a preset, a dictionary; see `seqzoo.export.cards.content.make_card`.
 
-
-def _check_preprocessor(model):
-    kind = TextPreprocessor if isinstance(model, LanguageModel) else PairPreprocessor
-    if not (isinstance(model.preprocessor, kind) and isinstance(model.preprocessor.vocabulary, Vocabulary)):
-        raise ValueError(f"its preprocessor must be a {kind.__name__} with a Vocabulary")
+    Raises:
+        ValueError: where there is no such preset.
+    """
+    return json.loads((preset_folder(name) / _CARD).read_text("utf-8"))

@@ -6,30 +6,36 @@ import itertools
 import keras
 import tensorflow as tf
 
-from seqzoo.models.decoder import Decoder, PeekyDecoder
-from seqzoo.models.encoder import Encoder
-from seqzoo.models.execution import compiled_for_python, in_parallel, shared_out, unrolls
-from seqzoo.models.from_preset import FromPreset
-from seqzoo.pipelines.pair_preprocessor import raise_first_error
-from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID
+from seqzoo.models.base import StringModel
+from seqzoo.models.decoders import Decoder, PeekyDecoder
+from seqzoo.models.decoding.greedy import decode_greedily
+from seqzoo.models.encoders import Encoder
+from seqzoo.models.losses import SequenceCrossentropy
+from seqzoo.models.metrics import ExactMatch
+from seqzoo.models.serving import seq2seq_functions, seq2seq_token_functions
+from seqzoo.models.strings import check_errors_option, holds_strings
+from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
+from seqzoo.pipelines.pairs import as_pairs
+from seqzoo.pipelines.row_errors import raise_first_error
+from seqzoo.runtime import compiled_for_python, in_parallel, split_rows, unrolls
 
-# A part of a batch that a processor of its own answers has at least so many rows.
-_FEWEST_ROWS = 64
+# Minimum rows per thread that answers a part of a batch.
+_MIN_ROWS_PER_THREAD = 64
 
 # A vocabulary of up to so many tokens is read faster by looking up what follows from each.
-_LARGEST_TABLE = 256
+_MAX_TABLE_TOKENS = 256
 
-# Up to so many steps of an answer are cheaper to take than to ask, before each, whether all answers have ended.
-_UNASKED_STEPS = 8
+_VALIDATION_BATCH = 1000
 
 
 @keras.saving.register_keras_serializable("seqzoo")
-class Seq2Seq(FromPreset, keras.Model):
+class Seq2Seq(StringModel):
     """A recurrent encoder and decoder that learn to answer strings with strings.
 
     `Seq2seq` of *Deep Learning from Scratch 2*, section 7.3.3 (Sutskever et al. 2014,
-    https://arxiv.org/abs/1409.3215). A functional Keras model on id batches for `fit` and `evaluate`, as
-    `PairPreprocessor.batches` makes them; `generate` takes and gives strings.
+    https://arxiv.org/abs/1409.3215). A functional Keras model on batches of ids, as `PairPreprocessor.batches` makes
+    them; `fit` and `evaluate` also take pairs of strings (a list of tuples, a `tf.data.Dataset`, two lists, a
+    dictionary of `source` and `target`), `generate` and `predict` take and return strings.
 
     Args:
         preprocessor: `PairPreprocessor`; it gives the vocabulary and the lengths, and is saved with the model.
@@ -53,12 +59,13 @@ class Seq2Seq(FromPreset, keras.Model):
 
     Example:
         >>> train, test = seqzoo.pipelines.load_addition(digits=3, split=["train", "test"])
-        >>> preprocessor = seqzoo.pipelines.PairPreprocessor.from_pairs(train)
-        >>> model = seqzoo.models.Seq2Seq(preprocessor, embedding_dim=16, hidden_dim=128)
+        >>> model = seqzoo.models.Seq2Seq.from_pairs(train, embedding_dim=16, hidden_dim=128)
         >>> model.count_params()
         150573
     """
 
+    preprocessor_class = PairPreprocessor
+    task = "pairs"
     decoder_class = Decoder
 
     def __init__(
@@ -101,65 +108,101 @@ class Seq2Seq(FromPreset, keras.Model):
         self.dtype_policy = policy  # Keras scales the loss by it.
 
         # === Config ===
-        self.preprocessor = preprocessor
-        self._reads = shared["unroll"] and preprocessor.vocabulary.size <= _LARGEST_TABLE
-        self._config = {
-            "embedding_dim": embedding_dim,
-            "hidden_dim": hidden_dim,
-            "cell": cell,
-            "num_layers": num_layers,
-            "dropout": dropout,
-            "pass_cell_state": pass_cell_state,
-            "unroll": unroll,
-            "initializer": initializer,
-            "dtype": policy.name,
-        }
+        self._reads_tables = shared["unroll"] and preprocessor.vocabulary.size <= _MAX_TABLE_TOKENS
+        self._set_config(
+            preprocessor,
+            {
+                "embedding_dim": embedding_dim,
+                "hidden_dim": hidden_dim,
+                "cell": cell,
+                "num_layers": num_layers,
+                "dropout": dropout,
+                "pass_cell_state": pass_cell_state,
+                "unroll": unroll,
+                "initializer": initializer,
+                "dtype": policy.name,
+            },
+        )
 
-    def generate(self, strings, batch_size=1024):
+    @classmethod
+    def from_pairs(cls, pairs, reverse=False, split="characters", unknown=False, **options):
+        """A new model for the vocabulary and the lengths of pairs.
+
+        Args:
+            pairs: what `seqzoo.pipelines.as_pairs` takes: a list of `(source, target)` strings, or a `tf.data.Dataset`.
+            reverse: bool, whether to reverse the padded sources; see `PairPreprocessor`.
+            split: `"characters"` or `"whitespace"`, see `Vocabulary`.
+            unknown: bool, whether tokens outside the vocabulary are read as an unknown token; see `Vocabulary`.
+            **options: the constructor's other arguments.
+
+        Raises:
+            ValueError: without any pair, for an empty side or invalid UTF-8.
+        """
+        return cls(PairPreprocessor.from_pairs(pairs, reverse, split, unknown), **options)
+
+    # === Answers ===
+
+    def generate(self, strings, batch_size=1024, *, errors="raise"):
         """Answers strings, greedily: the most probable token at each step.
 
         Args:
             strings: `str`, or a sequence or string tensor of them.
             batch_size: int, how many are answered at a time.
+            errors: `"raise"`; or `"return"`, to answer every row that can be answered and to return the errors.
 
         Returns:
-            A list of `str`; one `str` for one.
+            A list of `str`; one `str` for one. With `errors="return"`, a tuple of the answers, `""` for wrong rows, and
+            the errors in the same form, `""` for rows that are fine.
 
         Raises:
             ValueError: naming the first string that is empty, too long, or has a token outside the vocabulary; or for
                 anything but strings.
         """
+        check_errors_option(errors)
         if isinstance(strings, tf.Tensor | tf.Variable):
             strings = strings.numpy()
-        if isinstance(strings, str | bytes):
-            return next(self.generate_each([strings], batch_size))
-        return list(self.generate_each(strings, batch_size))
+        alone = isinstance(strings, str | bytes)
+        rows = list(self._rows([strings] if alone else strings, batch_size, errors))
+        answers, messages = [answer for answer, _ in rows], [message for _, message in rows]
+        if errors == "raise":
+            return answers[0] if alone else answers
+        return (answers[0], messages[0]) if alone else (answers, messages)
 
     def generate_each(self, strings, batch_size=1024):
         """`generate` for any iterable of strings, however long: an iterator of the answers.
 
-        A batch is shared out between the processors, which answer its parts at the same time: its matrices are too
-        small to be shared out well. A few parts are read ahead, so that a long input is never held as a whole.
+        The processors share a batch out and answer its parts at the same time: its matrices are too small to be shared
+        out well. A few parts are read ahead, so that a long input is never held as a whole.
         """
+        return (answer for answer, _ in self._rows(strings, batch_size, "raise"))
+
+    def _rows(self, strings, batch_size, errors):
+        """`(answer, error)` of each string."""
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
         strings = iter(strings)
         batches = iter(lambda: list(itertools.islice(strings, batch_size)), [])
-        return self._texts(batch[part] for batch in batches for part in shared_out(len(batch), _FEWEST_ROWS))
+        parts = (batch[part] for batch in batches for part in split_rows(len(batch), _MIN_ROWS_PER_THREAD))
+        return self._answer_parts(parts, errors)
 
-    def _texts(self, parts):
+    def _answer_parts(self, parts, errors):
         answer_part, first_row = self._answer_part, 1
 
         def answer(part):
             strings = _as_tensor(part)
             return strings, *answer_part(strings)
 
-        for strings, texts, wrong in in_parallel(answer, parts):
-            if wrong:
-                raise_first_error(self.preprocessor.encode_sources(strings)[1], first_row)
+        for strings, texts, any_wrong in in_parallel(answer, parts):
             texts = texts.numpy().tolist()
+            messages = itertools.repeat(b"", len(texts))
+            if any_wrong:
+                messages = self.preprocessor.encode_sources(strings)[1]
+                if errors == "raise":
+                    raise_first_error(messages, first_row)
+                messages = messages.numpy().tolist()
             first_row += len(texts)
-            yield from (text.decode() for text in texts)
+            for text, message in zip(texts, messages, strict=True):
+                yield "" if message else text.decode(), message.decode()
 
     @functools.cached_property
     def _answer_part(self):
@@ -192,35 +235,9 @@ class Seq2Seq(FromPreset, keras.Model):
             `(ids, log_probability)`: int32 `[batch, target_length]`, 0 from the answer's end on, and float32 `[batch]`,
             the natural logarithm of the answer's probability, its end included.
         """
-        states = self.encoder.read(source) if self._reads else self.encoder(source, training=False)["states"]
+        states = self.encoder.read(source) if self._reads_tables else self.encoder(source, training=False)["states"]
         states = self.decoder.initial_state(states)
-        batch, length = tf.shape(source)[0], self.preprocessor.target_length
-
-        def step(token, ended, states, log_probability):
-            logits, states = self.decoder.step(token, states)
-            token = tf.where(ended, PADDING_ID, tf.argmax(logits, axis=-1, output_type=tf.int32))
-            chosen = tf.reduce_max(tf.nn.log_softmax(logits), axis=-1)
-            return token, ended | (token == PADDING_ID), states, log_probability + tf.where(ended, 0.0, chosen)
-
-        state = (tf.fill([batch], START_ID), tf.fill([batch], False), states, tf.zeros([batch]))
-        if length <= _UNASKED_STEPS:
-            ids = []
-            for _ in range(length):
-                state = step(*state)
-                ids.append(state[0])
-            return tf.stack(ids, axis=1), state[-1]
-
-        def unfinished(position, ids, token, ended, *_):
-            return (position < length) & ~tf.reduce_all(ended)
-
-        def write(position, ids, *state):
-            state = step(*state)
-            return position + 1, ids.write(position, state[0]), *state
-
-        ids = tf.TensorArray(tf.int32, size=length, element_shape=[None])
-        ids = ids.unstack(tf.fill([length, batch], PADDING_ID))
-        _, ids, *state = tf.while_loop(unfinished, write, (0, ids, *state))
-        return tf.transpose(ids.stack()), state[-1]
+        return decode_greedily(self.decoder.step, states, tf.shape(source)[0], self.preprocessor.target_length)
 
     def _answer_strings(self, strings):
         source, errors = self.preprocessor.encode_sources(strings)
@@ -228,16 +245,46 @@ class Seq2Seq(FromPreset, keras.Model):
         fine = errors == ""
         return tf.where(fine, self.preprocessor.decode(ids), ""), tf.where(fine, log_probability, 0.0), errors
 
-    def get_config(self):
-        """The constructor's arguments, the preprocessor serialised."""
-        preprocessor = keras.saving.serialize_keras_object(self.preprocessor)
-        return {"preprocessor": preprocessor, **self._config, "name": self.name, "trainable": self.trainable}
+    # === Training ===
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The model that `get_config` described, with new weights."""
-        preprocessor = keras.saving.deserialize_keras_object(config["preprocessor"], custom_objects)
-        return cls(**{**config, "preprocessor": preprocessor})
+    def default_loss(self):
+        """See `StringModel`."""
+        return SequenceCrossentropy()
+
+    def default_metrics(self):
+        """See `StringModel`."""
+        return [ExactMatch()]
+
+    def serving_functions(self):
+        """See `StringModel`: `serving_default`, `ids` and `score`."""
+        return seq2seq_functions(self)
+
+    def token_functions(self):
+        """See `StringModel`: `serving_default`, `batch_1`, `encode` and `decode_step`."""
+        return seq2seq_token_functions(self)
+
+    def _string_data(self, x, y):
+        if y is None and isinstance(x, dict) and sorted(x) == ["source", "target"]:
+            x, y = x["source"], x["target"]
+        if y is None:
+            if isinstance(x, str | bytes) or (isinstance(x, list | tuple) and x and isinstance(x[0], str | bytes)):
+                raise ValueError(
+                    "Targets are missing: give (source, target) pairs, or sources and targets as two lists. "
+                    f"Received: {x if isinstance(x, str | bytes) else x[0]!r}"
+                )
+            return as_pairs(x)
+        if isinstance(x, tf.data.Dataset) or not holds_strings(y):
+            raise ValueError(f"Sources and targets must be two lists of strings. Received: y={y!r:.60}")
+        sources, targets = list(x), list(y)
+        if len(sources) != len(targets):
+            raise ValueError(f"There must be a target for each source. Received: {len(sources)} and {len(targets)}")
+        return as_pairs(list(zip(sources, targets, strict=True)))
+
+    def _training_batches(self, data, batch_size, seed, epoch):
+        return self.preprocessor.batches(data, batch_size, shuffle_seed=seed, epoch=epoch)
+
+    def _validation_batches(self, data, batch_size):
+        return self.preprocessor.batches(data, batch_size or _VALIDATION_BATCH)
 
 
 @keras.saving.register_keras_serializable("seqzoo")

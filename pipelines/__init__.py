@@ -1,17 +1,19 @@
-"""Strings in, batches out: vocabularies, preprocessors, files of pairs and of text, the TFDS builder `addition`."""
+"""Strings in, batches out: vocabularies, preprocessors, files of pairs and of text, and the data sets."""
 
-from seqzoo.pipelines.addition import (
-    Addition,
+from seqzoo.pipelines.datasets.addition.addition_dataset_builder import Addition
+from seqzoo.pipelines.datasets.addition.sums import (
+    AdditionData,
     digits_of_sums,
     load_addition,
     load_test_sums,
     with_commuted_sums,
     with_short_sums_repeated,
 )
+from seqzoo.pipelines.datasets.texts import TextData, load_python_topics, load_tiny_shakespeare
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
 from seqzoo.pipelines.pairs import as_pairs, hold_out, read_pairs
-from seqzoo.pipelines.text import as_text, load_python_topics, load_tiny_shakespeare, read_text, text_sha256
 from seqzoo.pipelines.text_preprocessor import END_ID, TextPreprocessor
+from seqzoo.pipelines.texts import as_text, read_text, text_sha256
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary
 
 __all__ = [
@@ -19,7 +21,9 @@ __all__ = [
     "PADDING_ID",
     "START_ID",
     "Addition",
+    "AdditionData",
     "PairPreprocessor",
+    "TextData",
     "TextPreprocessor",
     "Vocabulary",
     "as_pairs",

@@ -3,12 +3,10 @@
 import keras
 import tensorflow as tf
 
-from seqzoo.pipelines.epochs import PREFETCHED, epoch_numbers, without_autotune
-from seqzoo.pipelines.pairs import as_pairs, decoded
+from seqzoo.pipelines.pair_batches import pair_batches, with_teacher_forcing
+from seqzoo.pipelines.pairs import as_pairs, decoded, hold_out, read_pairs
+from seqzoo.pipelines.row_errors import MAX_SHOWN_CHARACTERS, checked_ids, escaped
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
-
-_ENCODE_ROWS = 8192
-_SHOWN_CHARACTERS = 60
 
 
 @keras.saving.register_keras_serializable("seqzoo")
@@ -156,7 +154,7 @@ class PairPreprocessor:
             ValueError: when called eagerly, for the first wrong row.
             tf.errors.InvalidArgumentError: inside a graph, with the same words.
         """
-        return with_teacher_forcing(*_checked(*self._encode_pairs(sources, targets)))
+        return with_teacher_forcing(*checked_ids(*self._encode_pairs(sources, targets)))
 
     def batches(self, pairs, batch_size, shuffle_seed=None, drop_remainder=False, shuffle_buffer=2**20, epoch=None):
         """Batches for `fit` and `evaluate`.
@@ -172,7 +170,7 @@ class PairPreprocessor:
             drop_remainder: bool. Whether to drop a last batch that is not full. XLA compiles again for its shape.
             shuffle_buffer: int. Number of pairs, rounded up to whole batches.
             epoch: integer `tf.Variable`, the number of the epoch, which a training that is resumed sets (see
-                `seqzoo.models.Checkpoint`); `None` to count the iterations from 0.
+                `seqzoo.training.Checkpoint`); `None` to count the iterations from 0.
 
         Returns:
             `tf.data.Dataset` of `({"source", "target"}, answer)`; see `__call__`.
@@ -181,44 +179,24 @@ class PairPreprocessor:
             ValueError: for the first wrong pair, for no pair, or fewer than one batch with `drop_remainder`. A wrong
                 pair far down in a streamed data set is a `tf.errors.InvalidArgumentError` when it is reached.
         """
-        if batch_size < 1 or shuffle_buffer < 1:
-            raise ValueError(
-                "batch_size and shuffle_buffer must be at least 1. "
-                f"Received: batch_size={batch_size}, shuffle_buffer={shuffle_buffer}"
-            )
-        window_rows = -(-shuffle_buffer // batch_size) * batch_size
-        size = self.vocabulary.size
-        stored = tf.uint8 if size <= 2**8 else tf.uint16 if size <= 2**16 else tf.int32
+        return pair_batches(
+            self._encode_pairs,
+            self.vocabulary.size,
+            pairs,
+            batch_size,
+            shuffle_seed,
+            drop_remainder,
+            shuffle_buffer,
+            epoch,
+        )
 
-        def encode(sources, targets, first_row=1):
-            ids = _checked(*self._encode_pairs(sources, targets), first_row)
-            return tuple(tf.cast(each, stored) for each in ids)
+    def read(self, path):
+        """The pairs of a file, each checked to fit this preprocessor; see `read_pairs`."""
+        return read_pairs(path, self)
 
-        # Without a graph, which would take longer to make than it saves.
-        blocks = as_pairs(pairs).batch(_ENCODE_ROWS)
-        encoded, rows = [], 0
-        for sources, targets in blocks:
-            encoded.append(encode(sources, targets, first_row=1 + rows))
-            rows += len(sources)
-            if rows > window_rows:
-                break
-        if rows < (batch_size if drop_remainder else 1):
-            raise ValueError(
-                f"Too few pairs for a batch of {batch_size}: received {rows}. Give more pairs or a smaller batch size"
-            )
-        in_memory = rows <= window_rows
-        if in_memory:
-            windows = tf.data.Dataset.from_tensors(
-                tuple(tf.concat(each, axis=0) for each in zip(*encoded, strict=True))
-            )
-        else:
-            windows = blocks.map(encode, num_parallel_calls=tf.data.AUTOTUNE).rebatch(window_rows)
-
-        dataset = _epochs(windows, batch_size, shuffle_seed, drop_remainder, epoch)
-        if in_memory:
-            count = rows // batch_size if drop_remainder else -(-rows // batch_size)
-            dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
-        return without_autotune(dataset.prefetch(PREFETCHED))
+    def hold_out(self, pairs, seed=0, percent=10):
+        """Splits pairs into `(training, validation)`, by source; see `seqzoo.pipelines.hold_out`."""
+        return hold_out(pairs, seed, percent)
 
     def get_config(self):
         """The constructor's arguments, the vocabulary serialised."""
@@ -264,9 +242,9 @@ class PairPreprocessor:
             lengths = token_ids.row_lengths()
             invalid = is_invalid(strings)
             text = tf.where(invalid, "", strings)
-            shown = tf.strings.substr(text, 0, _SHOWN_CHARACTERS, unit="UTF8_CHAR")
+            shown = tf.strings.substr(text, 0, MAX_SHOWN_CHARACTERS, unit="UTF8_CHAR")
             value = tf.strings.join([side, " '", shown, tf.where(shown == text, "'", "…'")])
-            unit = "character" if self.vocabulary.split == "characters" else "word"
+            unit = self.vocabulary.unit
             count = tf.strings.as_string(lengths)
             first = tf.ragged.boolean_mask(tokens, token_ids < 0)[:, :1]
             if self.vocabulary.split == "characters":
@@ -279,68 +257,7 @@ class PairPreprocessor:
                 tf.strings.join([value, f" has the {unit} '", first, "', which is not in the vocabulary"]),
             )
             message = tf.where(lengths == 0, f"{side} is empty", message)
-            message = tf.where(invalid, tf.strings.join([f"{side} is not valid UTF-8: ", _escaped(strings)]), message)
+            message = tf.where(invalid, tf.strings.join([f"{side} is not valid UTF-8: ", escaped(strings)]), message)
             return tf.where(wrong, message, "")
 
         return ids, tf.cond(tf.reduce_any(wrong), messages, lambda: tf.zeros_like(strings))
-
-
-def raise_first_error(errors, first_row=1):
-    """Raises a `ValueError` for the first text in `errors`, string `[batch]`, that is not `""`.
-
-    The error names its row, counted from `first_row`; with `None`, for what is no row of many, it does not.
-    """
-    for row, error in enumerate(errors.numpy(), first_row or 0):
-        if error:
-            raise ValueError(error.decode() if first_row is None else f"row {row}: {error.decode()}")
-
-
-def _checked(source_ids, answer_ids, errors, first_row=1):
-    """The ids, where no row is wrong; else an error."""
-    if tf.executing_eagerly():
-        raise_first_error(errors, first_row)
-        return source_ids, answer_ids
-    wrong = tf.boolean_mask(errors, errors != "")
-    with tf.control_dependencies([tf.debugging.Assert(tf.size(wrong) == 0, [wrong[:1]])]):
-        return tf.identity(source_ids), tf.identity(answer_ids)
-
-
-def _epochs(windows, batch_size, shuffle_seed, drop_remainder, epoch):
-    """Batches of windows of rows, in another order each time the result is iterated.
-
-    The orders follow from `shuffle_seed` and the number of the epoch alone, not from TensorFlow's global seed.
-    """
-
-    def window_batches(epoch, number, window):
-        sources, answers = window
-        rows = tf.shape(answers, out_type=tf.int64)[0]
-        order = tf.range(rows)
-        if shuffle_seed is not None:
-            seed = tf.random.experimental.stateless_fold_in([shuffle_seed, number], epoch)
-            order = tf.random.experimental.stateless_shuffle(order, seed=seed)
-        starts = tf.data.Dataset.range(0, rows - rows % batch_size if drop_remainder else rows, batch_size)
-
-        def batch(start):
-            at = order[start : start + batch_size]
-            return with_teacher_forcing(*(tf.cast(tf.gather(ids, at), tf.int32) for ids in (sources, answers)))
-
-        return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
-
-    return epoch_numbers(epoch).flat_map(
-        lambda epoch: windows.enumerate().flat_map(lambda number, window: window_batches(epoch, number, window))
-    )
-
-
-def with_teacher_forcing(sources, answers):
-    """One training batch of ids `[batch, length]`: `({"source", "target"}, answer)`, see `PairPreprocessor`."""
-    start = tf.fill([tf.shape(answers)[0], 1], START_ID)
-    return {"source": sources, "target": tf.concat([start, answers[:, :-1]], axis=1)}, answers
-
-
-def _escaped(strings):
-    r"""Strings with each byte that is not printable ASCII written as `\xNN`, cut to a length that can be shown."""
-    texts = [chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in range(256)]
-    characters = tf.strings.bytes_split(tf.strings.substr(strings, 0, _SHOWN_CHARACTERS))
-    byte_values = tf.reshape(tf.io.decode_raw(characters.flat_values, tf.uint8, fixed_length=1), [-1])
-    escaped = tf.gather(tf.constant(texts), tf.cast(byte_values, tf.int32))
-    return tf.strings.reduce_join(characters.with_flat_values(escaped), axis=-1)

@@ -1,12 +1,10 @@
 """(source, target) pairs of strings: any `tf.data` of them, files with a tab between the two, a held-out part."""
 
-import glob
-import os
-
 import numpy as np
 import tensorflow as tf
 
-from seqzoo.pipelines.epochs import without_autotune
+from seqzoo.io.files import matching_files
+from seqzoo.pipelines.input_pipeline import without_autotune
 
 _BLOCK_ROWS = 8192
 
@@ -25,12 +23,12 @@ def as_pairs(pairs, source="source", target="target"):
     """
     if not isinstance(pairs, tf.data.Dataset):
         rows = list(pairs)
-        for row in rows:
+        for number, row in enumerate(rows, 1):
             if (
                 not isinstance(row, tuple | list | np.ndarray)
                 or [isinstance(x, str | bytes) for x in row] != [True] * 2
             ):
-                raise ValueError(f"Pairs must be (source, target) tuples of strings. Received: {row!r}")
+                raise ValueError(f"Pair {number} must be a (source, target) tuple of strings. Received: {row!r}")
         columns = [tf.constant([row[side] for row in rows], tf.string) for side in (0, 1)]
         return without_autotune(tf.data.Dataset.from_tensor_slices(tuple(columns)))
     spec = pairs.element_spec
@@ -118,23 +116,6 @@ def hold_out(pairs, seed=0, percent=10):
         return blocks.map(select, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
 
     return part(held_out=False), part(held_out=True)
-
-
-def matching_files(path):
-    """The names of the files that `path` names, itself or as a glob, in their order.
-
-    Raises:
-        ValueError: for a folder.
-        FileNotFoundError: where there is none.
-    """
-    path = os.fspath(path)
-    paths = [path] if os.path.exists(path) else sorted(glob.glob(path))
-    if not paths:
-        raise FileNotFoundError(f"There is no file {path}")
-    for name in paths:
-        if not os.path.isfile(name):
-            raise ValueError(f"{name} is not a file of pairs")
-    return paths
 
 
 def _check_file(path):

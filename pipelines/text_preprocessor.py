@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqzoo.pipelines.epochs import PREFETCHED, epoch_numbers, without_autotune
-from seqzoo.pipelines.text import as_text
+from seqzoo.pipelines.input_pipeline import PREFETCHED, epoch_numbers, without_autotune
+from seqzoo.pipelines.texts import as_text, read_text
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
 
 END_ID = PADDING_ID
@@ -143,11 +143,16 @@ class TextPreprocessor:
         """Strings `[batch]` of ids `[batch, length]`; what follows a text's end must be padding."""
         return self.vocabulary.join(ids)
 
-    def hold_out(self, text, percent=10):
-        """Parts a text into its beginning, to train on, and its last part, to validate on.
+    def read(self, path):
+        """The ids of a text file; see `read_text` and `encode`."""
+        return self.encode(read_text(path), path)
+
+    def hold_out(self, text, seed=0, percent=10):
+        """Splits a text into its beginning, to train on, and its last part, to validate on.
 
         Args:
             text: what `encode` takes.
+            seed: not used; pairs are held out by a seed.
             percent: int, how much to hold out.
 
         Returns:
@@ -331,7 +336,7 @@ class TextPreprocessor:
             first = tf.ragged.boolean_mask(tokens, ids < 0)[:, :1]
             first = tf.strings.unicode_encode(first, "UTF-8") if characters else tf.strings.reduce_join(first, axis=-1)
             shown = tf.strings.substr(tf.where(invalid, "", first), 0, _SHOWN, unit="UTF8_CHAR")
-            unit = "character" if characters else "word"
+            unit = self.vocabulary.unit
             message = tf.strings.join([f"the {what} has the {unit} '", shown, "', which is not in the vocabulary"])
             message = tf.where(invalid, f"the {what} is not valid UTF-8", message)
             return tf.where(invalid | unlisted, message, "")

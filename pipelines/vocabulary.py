@@ -10,6 +10,9 @@ PADDING_ID = 0
 START_ID = 1
 """The first token that a decoder reads."""
 
+REPLACEMENT_CODE_POINT = 0xFFFD
+"""Stands for the unknown token of characters in texts; the code point that Unicode has for it."""
+
 SPLITS = ("characters", "whitespace")
 
 # Stands for undecodable bytes. Unicode guarantees that U+FFFF is never a character.
@@ -66,7 +69,9 @@ class Vocabulary:
         if split == "characters" and not self.unknown and keys.max() < 128:
             self._byte_ids = np.full(256, self.unknown_id, "int32")
             self._byte_ids[keys] = ids
-        texts = ["", ""] + ["\ufffd" if split == "characters" else "<unk>"] * self.unknown + self.tokens
+        texts = (
+            ["", ""] + [chr(REPLACEMENT_CODE_POINT) if split == "characters" else "<unk>"] * self.unknown + self.tokens
+        )
         self._texts = np.array([text.encode() for text in texts], object)
 
     @classmethod
@@ -86,6 +91,20 @@ class Vocabulary:
     def unknown_id(self):
         """The unknown token's id, or -1 for a vocabulary without one."""
         return START_ID + 1 if self.unknown else -1
+
+    @property
+    def unit(self):
+        """What one token is called in messages: `"character"` or `"word"`."""
+        return "character" if self.split == "characters" else "word"
+
+    @property
+    def separator(self):
+        """What stands between two tokens of a string: nothing, or a space."""
+        return "" if self.split == "characters" else " "
+
+    def split_string(self, string):
+        """The tokens of one `str`, as a list."""
+        return split_tokens(string, self.split)
 
     def tokenize(self, strings):
         """Splits strings into comparable tokens.

@@ -1,7 +1,7 @@
 """KerasTuner searches over the zoo's models and recipes: they resume, repeat, spread, and hand over a model."""
 
 from seqzoo.tuning.hypermodels import LanguageHyperModel, RecipeHyperModel, Seq2SeqHyperModel
-from seqzoo.tuning.run import search
+from seqzoo.tuning.search import search
 from seqzoo.tuning.tuners import TUNERS, BayesianOptimization, GridSearch, Hyperband, RandomSearch
 
 __all__ = [

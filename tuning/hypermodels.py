@@ -1,4 +1,4 @@
-"""What a search varies: a preset's model and recipe as KerasTuner hypermodels."""
+"""What a search varies: a recipe's model and recipe as KerasTuner hypermodels."""
 
 import contextlib
 import dataclasses
@@ -7,25 +7,26 @@ from typing import ClassVar
 import keras
 import keras_tuner
 
-from seqzoo.models.training import check_finite, number_of_batches
 from seqzoo.pipelines import PairPreprocessor
+from seqzoo.training.run import check_finite, number_of_batches
 
 
 class RecipeHyperModel(keras_tuner.HyperModel):
-    """A preset whose fields are hyperparameters; it builds, compiles and fits by itself.
+    """A recipe whose fields are hyperparameters; it builds, compiles and fits by itself.
 
     `keras_tuner`'s tuners take it as it is: `tuner.search()` needs no data, since the hypermodel makes its batches
     itself, anew for each trial, so that a trial's result depends on its hyperparameters and the seed alone.
 
     Args:
-        preset: `Preset` or `TextPreset`. What is not searched is as it says.
-        training, validation, preprocessor: see the preset's `training_data`.
+        recipe: `PairRecipe` or `TextRecipe`. What is not searched is as it says.
+        training, validation, preprocessor: see the recipe's `training_data`.
         space: dictionary from a hyperparameter's name to the values to choose from; these replace the default ones.
         fixed: dictionary from a hyperparameter's name to the one value that it has.
         seed: int, of weights, dropout and shuffles in each trial.
+        compile_options: dictionary of options of `keras.Model.compile` to use in place of the recipe's, or `None`.
 
     Attributes:
-        SPACE: dictionary from the hyperparameters' names to the values searched by default. The preset's own value is
+        SPACE: dictionary from the hyperparameters' names to the values searched by default. The recipe's own value is
             added where it is missing; a grid begins with it.
         space: dictionary from the hyperparameters' names to the values of this search; one value where it is fixed.
         CONDITIONS: dictionary from the name of a hyperparameter that does not always count to `(parent, values)`: it
@@ -41,20 +42,23 @@ class RecipeHyperModel(keras_tuner.HyperModel):
     CONDITIONS: ClassVar = {}
     direction = None
 
-    def __init__(self, preset, training, validation, preprocessor, space=None, fixed=None, seed=0):
+    def __init__(
+        self, recipe, training, validation, preprocessor, space=None, fixed=None, seed=0, compile_options=None
+    ):
         super().__init__()
-        self.preset = preset
+        self.base_recipe = recipe
         self.training = training
         self.validation = validation
         self.preprocessor = preprocessor
-        self.space = self.whole_space(preset, space, fixed)
+        self.space = self.whole_space(recipe, space, fixed)
         self.seed = seed
-        self.objective = keras_tuner.Objective(preset.metric, self.direction)
+        self.compile_options = compile_options or {}
+        self.objective = keras_tuner.Objective(recipe.metric, self.direction)
         self._steps = {}
 
     @classmethod
-    def whole_space(cls, preset, space=None, fixed=None):
-        """The values of each hyperparameter, checked, the preset's own first; see the class."""
+    def whole_space(cls, recipe, space=None, fixed=None):
+        """The values of each hyperparameter, checked, the recipe's own first; see the class."""
         space, fixed = dict(space or {}), dict(fixed or {})
         for name in (*space, *fixed):
             if name not in cls.SPACE:
@@ -66,7 +70,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         return {
             name: [_checked(name, fixed[name], default)]
             if name in fixed
-            else cls._values(name, cls.own_value(preset, name), default, space.get(name))
+            else cls._values(name, cls.own_value(recipe, name), default, space.get(name))
             for name, default in cls.SPACE.items()
         }
 
@@ -96,9 +100,9 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         return [own, *(value for value in values if value != own)] if own in values else values
 
     @classmethod
-    def own_value(cls, preset, name):
-        """What the preset itself has for a hyperparameter."""
-        return getattr(preset, name)
+    def own_value(cls, recipe, name):
+        """What the recipe itself has for a hyperparameter."""
+        return getattr(recipe, name)
 
     def declare_hyperparameters(self, hp):
         """Registers all hyperparameters, without building a model."""
@@ -113,13 +117,13 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         return {name: _exact(hp.values.get(name, values[0])) for name, values in self.space.items()}
 
     def recipe(self, hp):
-        """The preset with these hyperparameters."""
+        """The recipe with these hyperparameters."""
         # Hyperband trains in parts: each with a schedule of its own, from the weights of the part before.
-        epochs = hp.values.get("tuner/epochs", self.preset.epochs) - hp.values.get("tuner/initial_epoch", 0)
+        epochs = hp.values.get("tuner/epochs", self.base_recipe.epochs) - hp.values.get("tuner/initial_epoch", 0)
         return self._with_values(epochs=epochs, **self.values(hp))
 
     def _with_values(self, **values):
-        return dataclasses.replace(self.preset, **values)
+        return dataclasses.replace(self.base_recipe, **values)
 
     def preprocessor_for(self, recipe):
         """The preprocessor as the recipe has it."""
@@ -130,7 +134,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         keras.utils.set_random_seed(self.seed)
         recipe = self.recipe(hp)
         model = recipe.build(self.preprocessor_for(recipe))
-        recipe.compile(model, self._steps_per_epoch(recipe))
+        recipe.compile(model, self._steps_per_epoch(recipe), **self.compile_options)
         return model
 
     def fit(self, hp, model, *args, callbacks=(), epochs=None, **options):
@@ -144,10 +148,9 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         history = model.fit(
             *args,
             self._batches(recipe),
-            # In the preset's own windows, so that scores can be compared.
-            validation_data=self.preset.validation_batches(self.preprocessor_for(recipe), self.validation),
+            # In the recipe's own windows, so that scores can be compared.
+            validation_data=self.base_recipe.validation_batches(self.preprocessor_for(recipe), self.validation),
             epochs=epochs or recipe.epochs,
-            shuffle=False,  # The batches are shuffled already.
             callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
             **options,
         )
@@ -155,7 +158,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         return history
 
     def _batches(self, recipe):
-        return recipe.batches(self.preprocessor_for(recipe), self.training, self.seed, self.validation)
+        return recipe.batches(self.preprocessor_for(recipe), self.training, self.seed)
 
     def _steps_per_epoch(self, recipe):
         # Counting may mean to read all data once.
@@ -166,7 +169,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
 
 
 class Seq2SeqHyperModel(RecipeHyperModel):
-    """The hypermodel of a `Preset`: pairs of strings, scored by exact match; see `RecipeHyperModel`."""
+    """The hypermodel of a `PairRecipe`: pairs of strings, scored by exact match; see `RecipeHyperModel`."""
 
     SPACE: ClassVar = {
         "hidden_dim": [64, 128, 256],
@@ -184,12 +187,12 @@ class Seq2SeqHyperModel(RecipeHyperModel):
     direction = "max"
 
     @classmethod
-    def own_value(cls, preset, name):
-        """What the preset itself has; whether it peeks, its model tells."""
-        return preset.model == "PeekySeq2Seq" if name == "peeky" else getattr(preset, name)
+    def own_value(cls, recipe, name):
+        """What the recipe itself has; whether it peeks, its model tells."""
+        return recipe.model == "PeekySeq2Seq" if name == "peeky" else getattr(recipe, name)
 
     def _with_values(self, peeky, **values):
-        return dataclasses.replace(self.preset, model="PeekySeq2Seq" if peeky else "Seq2Seq", **values)
+        return dataclasses.replace(self.base_recipe, model="PeekySeq2Seq" if peeky else "Seq2Seq", **values)
 
     def preprocessor_for(self, recipe):
         """The preprocessor, reversing as the recipe has it."""
@@ -197,7 +200,7 @@ class Seq2SeqHyperModel(RecipeHyperModel):
 
 
 class LanguageHyperModel(RecipeHyperModel):
-    """The hypermodel of a `TextPreset`: a text, scored by nats per token; see `RecipeHyperModel`."""
+    """The hypermodel of a `TextRecipe`: a text, scored by nats per token; see `RecipeHyperModel`."""
 
     SPACE: ClassVar = {
         "hidden_dim": [128, 256, 512],
@@ -213,13 +216,13 @@ class LanguageHyperModel(RecipeHyperModel):
     direction = "min"
 
     @classmethod
-    def whole_space(cls, preset, space=None, fixed=None):
+    def whole_space(cls, recipe, space=None, fixed=None):
         """The values of each hyperparameter; tied embeddings have the size of the hidden layers."""
-        if not preset.tie_embeddings:
-            return super().whole_space(preset, space, fixed)
+        if not recipe.tie_embeddings:
+            return super().whole_space(recipe, space, fixed)
         if "embedding_dim" in {*(space or {}), *(fixed or {})}:
-            raise ValueError(f"The preset {preset.name} ties its embeddings: embedding_dim is hidden_dim, leave it out")
-        whole = super().whole_space(preset, space, fixed)
+            raise ValueError(f"The recipe {recipe.name} ties its embeddings: embedding_dim is hidden_dim, leave it out")
+        whole = super().whole_space(recipe, space, fixed)
         del whole["embedding_dim"]
         return whole
 

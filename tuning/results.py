@@ -6,8 +6,7 @@ import pathlib
 import matplotlib.figure
 import matplotlib.ticker
 
-from seqzoo.files import replacing, write_json
-from seqzoo.models.training import write_table
+from seqzoo.io.files import replacing, write_json, write_table
 
 
 def write_results(tuner, folder):
@@ -35,7 +34,7 @@ def write_results(tuner, folder):
 def table(tuner):
     """The rows of `trials.csv`, in the order of the trials.
 
-    Each has `trial`, `status` (`completed`, `stopped` for want of hope, `failed`), the objective's value by its name,
+    Each has `trial`, `status` (`completed`, `pruned`, `failed`), the objective's value by its name,
     `best_epoch`, `epochs`, `parameters`, `cpu_seconds`, every hyperparameter, and `error`.
     """
     facts, objective = tuner.facts(), tuner.oracle.objective.name
@@ -70,7 +69,7 @@ def _draw_trials(path, rows, best, tuner):
         ("hidden size (units)", "parameters"),
         strict=True,
     ):
-        for status, marker in (("completed", "o"), ("stopped", "x")):
+        for status, marker in (("completed", "o"), ("pruned", "x")):
             points = [(row[name], scale * row[objective]) for row in scored if row["status"] == status]
             if points:
                 x, y = zip(*points, strict=True)
@@ -88,7 +87,7 @@ def _draw_trials(path, rows, best, tuner):
     parameters.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
     parameters.set_major_formatter(matplotlib.ticker.EngFormatter(sep=""))
     parameters.set_minor_locator(matplotlib.ticker.NullLocator())
-    figure.axes[0].set_ylabel(tuner.hypermodel.preset.metric_label + (" (%)" if percent else ""))
+    figure.axes[0].set_ylabel(tuner.hypermodel.base_recipe.metric_label + (" (%)" if percent else ""))
     figure.axes[0].legend(frameon=False)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=150, metadata={"Software": None})
@@ -97,16 +96,14 @@ def _draw_trials(path, rows, best, tuner):
 def _status(trial, facts):
     if trial.status != "COMPLETED":
         return "failed"
-    return "stopped" if facts["stopped"] else "completed"
+    return "pruned" if facts["pruned"] else "completed"
 
 
 def _summary(tuner, best):
-    preset = tuner.hypermodel.preset
-    recipe = dataclasses.replace(tuner.hypermodel.recipe(best.hyperparameters), epochs=preset.epochs)
-    fields = dataclasses.asdict(recipe)
+    recipe = tuner.hypermodel.recipe(best.hyperparameters)
+    recipe = dataclasses.replace(recipe, epochs=tuner.hypermodel.base_recipe.epochs)
     return {
-        "preset": fields.pop("name"),
-        "recipe": fields,
+        "recipe": dataclasses.asdict(recipe),
         "trial": best.trial_id,
         tuner.oracle.objective.name: best.score,
         "best_epoch": best.best_step + 1,

@@ -9,10 +9,10 @@ import traceback
 
 import keras_tuner
 
-from seqzoo.files import write_json
+from seqzoo.io.files import write_json
 
-_HOPELESS_AFTER = 1 / 3  # of the epochs
-_HOPELESS_AMONG = 3  # other trials
+_PRUNE_AFTER = 1 / 3  # of the epochs
+_PRUNE_AMONG = 3  # other trials
 _PAUSE = 0.2  # seconds
 _ANY = {"max_consecutive_failed_trials": None}  # However many trials fail, the next may not.
 
@@ -107,24 +107,25 @@ class BayesianOptimizationOracle(_ExactOracle, keras_tuner.oracles.BayesianOptim
 
 
 class _RecordingTuner:
-    """A tuner that keeps the facts of each trial beside it, and ends a trial without hope.
+    """A tuner that records the facts of each trial, and prunes trials below the median.
 
-    Without hope is a trial that, after a third of its epochs, has a best score below the median of what three or
-    more other trials had at the same epoch. (The median stopping rule of Golovin et al. 2017, Google Vizier,
-    https://doi.org/10.1145/3097983.3098043, compares with running averages; exact match stays at 0 for long.)
+    A trial is pruned if, after a third of its epochs or later, its best score is worse than the median of the best
+    scores that three or more other trials had at the same epoch. (The median stopping rule of Golovin et al. 2017,
+    Google Vizier, https://doi.org/10.1145/3097983.3098043, compares with running averages; exact match stays at 0 for
+    long.)
 
     Args:
         oracle: `keras_tuner.Oracle`.
         hypermodel: `RecipeHyperModel`.
-        stop_hopeless: bool.
+        prune: bool.
         **kwargs: see `keras_tuner.Tuner`.
 
     Attributes:
         on_trial: called with a trial and its facts when it has ended; `None` for nothing.
     """
 
-    def __init__(self, oracle, hypermodel, stop_hopeless=True, **kwargs):
-        self.stop_hopeless = stop_hopeless
+    def __init__(self, oracle, hypermodel, prune=True, **kwargs):
+        self.prune = prune
         self.on_trial = None
         oracle.verbose = 0  # Its display fails on a resumed trial.
         self._verbose = "auto"
@@ -168,16 +169,16 @@ class _RecordingTuner:
 
     def on_trial_begin(self, trial):
         """Starts a trial's facts; what an earlier, killed run of it has logged goes."""
-        self._facts = {"parameters": None, "curve": [], "stopped": False, "error": None}
+        self._facts = {"parameters": None, "curve": [], "pruned": False, "error": None}
         self._started = time.process_time(), time.monotonic()
         shutil.rmtree(self.tensorboard_folder / trial.trial_id, ignore_errors=True)
 
     def on_epoch_end(self, trial, model, epoch, logs=None):
-        """Takes the epoch's score, and ends a trial without hope."""
+        """Records the epoch's score, and prunes the trial if it should be."""
         self._facts["parameters"] = model.count_params()
         self._facts["curve"].append(float(self.oracle.objective.get_value(logs)))
-        if self.stop_hopeless and self._is_hopeless(trial):
-            self._facts["stopped"] = model.stop_training = True
+        if self.prune and self._should_prune(trial):
+            self._facts["pruned"] = model.stop_training = True
 
     def on_trial_end(self, trial):
         """Writes the facts, ends the trial and reports."""
@@ -196,7 +197,7 @@ class _RecordingTuner:
     def facts(self):
         """What is known of the trials that have ended: a dictionary from their ids to dictionaries.
 
-        Each has `parameters`, `curve` (the score after each epoch), `stopped` (for want of hope), `error`,
+        Each has `parameters`, `curve` (the score after each epoch), `pruned`, `error`,
         `cpu_seconds` and `wall_seconds`.
         """
         files = pathlib.Path(self.project_dir).glob("trial_*/facts.json")
@@ -210,17 +211,17 @@ class _RecordingTuner:
         # The same for one process and for a chief, so that either goes on where the other was.
         return str(pathlib.Path(self.project_dir, "tuner.json"))
 
-    def _is_hopeless(self, trial):
+    def _should_prune(self, trial):
         curve = self._facts["curve"]
         epochs = self.hypermodel.recipe(trial.hyperparameters).epochs
-        if not _HOPELESS_AFTER * epochs <= len(curve) < epochs:
+        if not _PRUNE_AFTER * epochs <= len(curve) < epochs:
             return False
         others = [
             self.best_of(facts["curve"][: len(curve)])
             for trial_id, facts in self.facts().items()
             if trial_id != trial.trial_id and len(facts["curve"]) >= len(curve) and not facts["error"]
         ]
-        if len(others) < _HOPELESS_AMONG:
+        if len(others) < _PRUNE_AMONG:
             return False
         return self.oracle.objective.better_than(statistics.median(others), self.best_of(curve))
 
@@ -235,7 +236,7 @@ class RandomSearch(_RecordingTuner, keras_tuner.RandomSearch):
 
 
 class GridSearch(_RecordingTuner, keras_tuner.GridSearch):
-    """`keras_tuner.GridSearch`, recording and resuming; it begins with the preset's own values."""
+    """`keras_tuner.GridSearch`, recording and resuming; it begins with the recipe's own values."""
 
     def __init__(self, hypermodel, objective, max_trials=None, seed=0, **kwargs):
         super().__init__(GridSearchOracle(objective, max_trials, _oracle_seed(seed), **_ANY), hypermodel, **kwargs)
@@ -257,7 +258,7 @@ class Hyperband(_RecordingTuner, keras_tuner.Hyperband):
     def __init__(self, hypermodel, objective, max_trials=None, max_epochs=100, seed=0, **kwargs):
         oracle = HyperbandOracle(objective, max_epochs, seed=_oracle_seed(seed), **_ANY)
         oracle.max_trials = max_trials
-        super().__init__(oracle, hypermodel, stop_hopeless=False, **kwargs)
+        super().__init__(oracle, hypermodel, prune=False, **kwargs)
 
 
 TUNERS = {

@@ -1,18 +1,16 @@
 """A search spread over processes: a chief that draws the trials, and workers that run them."""
 
 import contextlib
-import logging
 import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 _RESTARTS = 3  # of each worker
 _POLL = 0.2  # seconds
 _ENVIRONMENT = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID")
-_MEMBER = "from seqzoo.tuning import workers; workers.run_member()"
+_MEMBER = "from seqzoo.tuning import member; member.main()"
 _RESUME = "see what it printed above; the search goes on with resume (--resume)"
 
 
@@ -76,22 +74,6 @@ def supervise(folder, number, report=True):
                         )
                     print(f"{name} ended with status {process.returncode}; it is started again", file=sys.stderr)
                     workers[name] = start(name, shares[name])
-
-
-def run_member():
-    """What each process does; it ends when its standard input does."""
-    threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
-    from seqzoo.tuning.run import run_planned
-
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # It warns that each trial is traced anew.
-    folder, report = sys.argv[1:]
-    run_planned(folder, report == "report")
-
-
-def _end_with_the_supervisor():
-    while os.read(0, 1):  # Not by sys.stdin, which Python takes down first.
-        pass
-    os._exit(1)
 
 
 @contextlib.contextmanager

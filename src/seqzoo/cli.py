@@ -51,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser():
-    parser = _Parser(prog="seqzoo", description="Small character-level sequence models: train, ask and ship them.")
+    parser = _Parser(prog="seqzoo", description="Small models from strings to strings: train, use and export them.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name, run, text):
@@ -64,12 +64,16 @@ def _parser():
     )
     demo.add_argument("--output", metavar="DIR", help="a new or empty folder (default: seqzoo-demo, or the next free)")
     demo.add_argument("--epochs", type=_positive, default=_DEMO_EPOCHS, metavar="N")
+    _add_xla(demo)
 
-    presets = command("presets", commands.presets, "list the zoo")
+    presets = command("presets", commands.presets, "list the presets: models that ship trained")
     presets.add_argument("--json", action="store_true", help="print one JSON object")
 
-    train = command("train", commands.train, "train a preset's recipe on its own data, or on yours")
-    train.add_argument("preset", metavar="PRESET")
+    recipes = command("recipes", commands.recipes, "list the recipes: how models are trained")
+    recipes.add_argument("--json", action="store_true", help="print one JSON object")
+
+    train = command("train", commands.train, "train a recipe on its own data set, or on your data")
+    train.add_argument("recipe", metavar="RECIPE")
     _add_run_options(train)
     train.add_argument("--batch-size", type=_positive, metavar="N")
     train.add_argument("--hidden-dim", type=_positive, metavar="N")
@@ -79,9 +83,9 @@ def _parser():
     train.add_argument("--window", type=_positive, metavar="N", help="tokens that a language model learns from at once")
     train.add_argument("--lines", action=argparse.BooleanOptionalAction, help="each line is a text that ends")
     train.add_argument("--learning-rate", type=_positive_float, metavar="X")
-    train.add_argument("--config", metavar="FILE", help="what a search found: its best.json, for the same preset")
+    train.add_argument("--config", metavar="FILE", help="what a search found: its best.json, for the same recipe")
     train.add_argument(
-        "--resume", action="store_true", help="go on with the run in --output; all other arguments as they were"
+        "--resume", action="store_true", help="continue the run in --output; all other arguments as they were"
     )
     train.add_argument(
         "--devices", type=_positive, default=1, metavar="N", help="divide each batch over N GPUs, or parts of the CPU"
@@ -93,18 +97,19 @@ def _parser():
     )
     train.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
 
-    build = command("build", commands.build, "make what ships of a preset: training, exports, figures, model card")
-    build.add_argument("preset", metavar="PRESET")
+    build = command("build", commands.build, "make a preset by a recipe: training, exports, figures, model card")
+    build.add_argument("recipe", metavar="RECIPE")
     build.add_argument("--output", metavar="DIR", required=True, help="a folder, new or empty (or to resume)")
-    build.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the preset's own)")
+    build.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the recipe's own)")
     build.add_argument("--seed", type=_seed, default=0, metavar="N")
+    _add_xla(build)
     build.add_argument(
-        "--resume", action="store_true", help="go on with the build in --output; a finished training is kept"
+        "--resume", action="store_true", help="continue the build in --output; a finished training is kept"
     )
     build.add_argument("--json", action="store_true", help="print the card as one JSON object")
 
-    tune = command("tune", commands.tune, "search a preset's hidden sizes and recipe with KerasTuner")
-    tune.add_argument("preset", metavar="PRESET")
+    tune = command("tune", commands.tune, "search a recipe's hidden sizes and training with KerasTuner")
+    tune.add_argument("recipe", metavar="RECIPE")
     _add_run_options(tune)
     tune.add_argument("--tuner", choices=["random", "grid", "bayesian", "hyperband"], default="random")
     tune.add_argument(
@@ -121,25 +126,25 @@ def _parser():
     tune.add_argument("--fix", type=_setting, action="append", default=[], metavar="NAME=V", help="the only value")
     tune.add_argument("--workers", type=_positive, default=1, metavar="N", help="trials run side by side")
     tune.add_argument(
-        "--resume", action="store_true", help="go on with the search in --output; all other arguments as they were"
+        "--resume", action="store_true", help="continue the search in --output; all other arguments as they were"
     )
     tune.add_argument("--export", action="store_true", help="also write DIR/saved_model, the best model's SavedModel")
     tune.add_argument("--json", action="store_true", help="print one JSON object")
 
     evaluate = command("evaluate", commands.evaluate, "score a model on pairs, or a language model on a text")
-    evaluate.add_argument("model", metavar="MODEL", help="a .keras file, or a preset that ships trained")
+    evaluate.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
     evaluate.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the test sums)")
-    evaluate.add_argument("--exhaustive", action="store_true", help="ask for every sum there is, up to 3 digits")
+    evaluate.add_argument("--exhaustive", action="store_true", help="evaluate on every sum there is, up to 3 digits")
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
 
     generate = command("generate", commands.generate, "answer sources, one answer a line")
-    generate.add_argument("model", metavar="MODEL", help="a .keras file, or a preset that ships trained")
+    generate.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
     generate.add_argument(
         "source", metavar="SOURCE", nargs="*", default=[], help="without any, lines are read from standard input"
     )
 
-    sample = command("sample", commands.sample, "let a language model write on")
-    sample.add_argument("model", metavar="MODEL", help="a .keras file, or a preset that ships trained")
+    sample = command("sample", commands.sample, "continue a prompt with a language model")
+    sample.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
     sample.add_argument("--prompt", default="", metavar="P", help="how the text starts (default: a new one)")
     sample.add_argument("--length", type=_natural, default=500, metavar="N", help="the most tokens to write")
     sample.add_argument("--greedy", action="store_true", help="always the most probable token")
@@ -151,7 +156,7 @@ def _parser():
     sample.add_argument("--skip", default="", metavar="CHARS", help="characters (or words) never to write")
 
     export = command("export", commands.export, "write a model as a SavedModel (TensorFlow Serving) or a LiteRT file")
-    export.add_argument("model", metavar="MODEL", help="a .keras file, or a preset that ships trained")
+    export.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
     export.add_argument("--format", choices=["saved_model", "litert"], required=True)
     export.add_argument(
         "--output", metavar="PATH", required=True, help="a folder that gets the next version, or X.tflite"
@@ -163,7 +168,7 @@ def _parser():
     export.add_argument("--json", action="store_true", help="print one JSON object")
 
     page = command("page", commands.page, "write a web page that runs models in the browser")
-    page.add_argument("model", metavar="MODEL", nargs="*", help="presets or .keras files (default: all that ship)")
+    page.add_argument("model", metavar="PRESET|FILE", nargs="*", help="presets or .keras files (default: all presets)")
     page.add_argument("--output", metavar="DIR", required=True, help="a new or empty folder")
     page.add_argument(
         "--runtime",
@@ -188,6 +193,16 @@ def _add_run_options(parser):
     parser.add_argument("--validation-data", metavar="FILE", help="likewise (default: a tenth of --data is held out)")
     parser.add_argument("--epochs", type=_positive, metavar="N")
     parser.add_argument("--seed", type=_seed, default=0, metavar="N")
+    _add_xla(parser)
+
+
+def _add_xla(parser):
+    parser.add_argument(
+        "--xla",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compile training with XLA where it pays (default), or never: short trainings start sooner without",
+    )
 
 
 def _setting(text):

@@ -11,21 +11,27 @@ import sys
 _RECIPE_FIELDS = (
     "epochs", "batch_size", "hidden_dim", "embedding_dim", "cell", "reverse", "learning_rate", "window", "lines",
 )  # fmt: skip
+_PRESET_COLUMNS = (
+    "name", "parameters", "kib", "data", "exact_match", "errors", "nats_per_token", "cpu_minutes",
+)  # fmt: skip
+_RECIPE_COLUMNS = ("name", "data", "cell", "hidden_dim", "num_layers", "parameters", "epochs")
 _DEMO_SUMS = ["57+5", "628+521", "1+1", "999+999", "0+0", "10+990"]
 
 
 def demo(options):
     """Trains a model to add, exports it and asks the export."""
     from seqzoo.export import saved_model
-    from seqzoo.export.saved_model import ask_in_fresh_process
-    from seqzoo.models import PRESETS
-    from seqzoo.models.training import train
+    from seqzoo.export.clients import ask_in_fresh_process
+    from seqzoo.pipelines import AdditionData
+    from seqzoo.training import RECIPES, train
 
-    preset = dataclasses.replace(PRESETS["pairs_peeky_reverse"], name="demo", digits=3, epochs=options.epochs)
+    recipe = dataclasses.replace(
+        RECIPES["pairs_peeky_reverse"], name="demo", dataset=AdditionData(3), epochs=options.epochs
+    )
     output = options.output or _free_folder("seqzoo-demo")
-    print(f"Training a model for {preset.epochs} epochs on 45,000 sums …", file=sys.stderr)
+    print(f"Training a model for {recipe.epochs} epochs on 45,000 sums …", file=sys.stderr)
     with _progress_on_stderr() as verbose:
-        model, metrics = train(preset, output, verbose=verbose)
+        model, metrics = train(recipe, output, verbose=verbose, compile_options=_compile_options(options))
     _print_metrics(metrics)
     print(f"curve         {output}/history.png")
     print(f"model         {output}/model.keras")
@@ -37,15 +43,24 @@ def demo(options):
 
 
 def presets(options):
-    """Lists the zoo."""
-    from seqzoo.models import PRESETS
+    """Lists the presets: models that ship trained."""
+    from seqzoo.models import card, presets
 
-    rows = [_preset_row(preset) for preset in PRESETS.values()]
-    if options.json:
-        print(json.dumps({"presets": rows}))
-        return
-    columns = ("name", "parameters", "kib", "data", "exact_match", "errors", "nats_per_token", "cpu_minutes")
-    _print_table([columns, *([_cell(row[column]) for column in columns] for row in rows)])
+    _print_rows("presets", [_preset_row(card(name)) for name in presets()], _PRESET_COLUMNS, options.json)
+
+
+def recipes(options):
+    """Lists the recipes: how models are trained."""
+    from seqzoo.training import RECIPES
+
+    _print_rows("recipes", [_recipe_row(recipe) for recipe in RECIPES.values()], _RECIPE_COLUMNS, options.json)
+
+
+def _print_rows(name, rows, columns, as_json):
+    if as_json:
+        print(json.dumps({name: rows}))
+    else:
+        _print_table([columns, *([_cell(row[column]) for column in columns] for row in rows)])
 
 
 def _print_table(table):
@@ -54,39 +69,45 @@ def _print_table(table):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _preset_row(preset):
-    from seqzoo.models import card, ships
-
-    made = card(preset.name) if ships(preset.name) else None
-    held_out = made["held_out"] if made else {}
+def _preset_row(card):
+    held_out, sums = card["held_out"], card.get("sums", {})
     return {
-        **dataclasses.asdict(preset),
-        "command": preset.command,
-        "data": preset.data_name or "--data",
-        "shipped": made is not None,
-        "parameters": made["parameters"] if made else preset.count_params(),
-        "kib": round(made["bytes"]["model.keras"] / 1024) if made else None,
+        "name": card["preset"],
+        "model": card["model"],
+        "parameters": card["parameters"],
+        "kib": round(card["bytes"]["model.keras"] / 1024),
+        "data": card["data"]["name"],
         "exact_match": held_out.get("exact_match"),
-        "errors": made["sums"]["errors"] if made and made.get("sums", {}).get("all") else None,
+        "errors": sums["errors"] if sums.get("all") else None,
         "nats_per_token": held_out.get("nats_per_token"),
-        "cpu_minutes": made["cpu_minutes"] if made else None,
+        "cpu_minutes": card["cpu_minutes"],
+        "command": card["command"],
+    }
+
+
+def _recipe_row(recipe):
+    return {
+        **dataclasses.asdict(recipe),
+        "data": recipe.data_name or "--data FILE",
+        "parameters": recipe.count_params(),
+        "command": recipe.command,
     }
 
 
 def train(options):
-    """Trains a preset."""
-    from seqzoo.models.presets import found_recipe, preset
-    from seqzoo.models.training import train
+    """Trains a recipe."""
+    from seqzoo.training import recipe, train
+    from seqzoo.training.recipes.catalogue import recipe_found_by_search
 
-    recipe = found_recipe(options.config, options.preset) if options.config else preset(options.preset)
+    name = options.recipe
+    chosen = recipe_found_by_search(options.config, name) if options.config else recipe(name)
     given = {field: getattr(options, field) for field in _RECIPE_FIELDS if getattr(options, field) is not None}
     for field in given:
-        if not hasattr(recipe, field):
-            raise ValueError(f"The preset {recipe.name} has no --{field.replace('_', '-')}: leave it out")
-    recipe = dataclasses.replace(recipe, **given)
+        if not hasattr(chosen, field):
+            raise ValueError(f"The recipe {name} has no --{field.replace('_', '-')}: leave it out")
     with _progress_on_stderr() as verbose:
         _, metrics = train(
-            recipe,
+            dataclasses.replace(chosen, **given),
             options.output,
             options.data,
             options.validation_data,
@@ -95,6 +116,7 @@ def train(options):
             resume=options.resume,
             devices=options.devices,
             distributed=options.distributed,
+            compile_options=_compile_options(options),
         )
     if metrics is None:  # The chief has them.
         return
@@ -105,39 +127,52 @@ def train(options):
         print(f"written to    {options.output}")
 
 
+def _compile_options(options):
+    return None if options.xla else {"jit_compile": False}
+
+
 def build(options):
-    """Makes what ships of a preset: trains, exports, measures, writes its card."""
+    """Makes a preset by a recipe: trains, exports, measures, writes the model card."""
     from seqzoo import export
-    from seqzoo.models import preset
+    from seqzoo.training import recipe
 
     with _progress_on_stderr() as verbose:
-        card = export.build(preset(options.preset), options.output, options.data, options.seed, verbose, options.resume)
+        card = export.build(
+            recipe(options.recipe),
+            options.output,
+            options.data,
+            options.seed,
+            verbose,
+            options.resume,
+            _compile_options(options),
+        )
     if options.json:
         print(json.dumps(card, ensure_ascii=False))
         return
     _print_metrics(card["held_out"])
     if sums := card.get("sums"):
-        print(f"wrong sums    {sums['errors']:,} of {sums['rows']:,}")
+        print(f"errors        {sums['errors']:,} of {sums['rows']:,}")
     print(f"card          {options.output}/card.md")
 
 
 def tune(options):
-    """Searches a preset's hyperparameters."""
+    """Searches a recipe's hyperparameters."""
     from seqzoo import export
-    from seqzoo.models import load, preset
+    from seqzoo.models import load
+    from seqzoo.training import recipe
     from seqzoo.tuning import search
     from seqzoo.tuning.results import table
-    from seqzoo.tuning.run import hypermodel_class
+    from seqzoo.tuning.search import hypermodel_class
     from seqzoo.tuning.workers import is_worker
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # It warns that each trial is traced anew.
-    recipe = preset(options.preset)
+    chosen = recipe(options.recipe)
     if options.epochs is not None:
-        recipe = dataclasses.replace(recipe, epochs=options.epochs)
-    model = hypermodel_class(recipe)
+        chosen = dataclasses.replace(chosen, epochs=options.epochs)
+    model = hypermodel_class(chosen)
     with _progress_on_stderr() as verbose:
         tuner = search(
-            recipe,
+            chosen,
             options.output,
             options.tuner,
             options.max_trials,
@@ -152,6 +187,7 @@ def tune(options):
             workers=options.workers,
             resume=options.resume,
             verbose=verbose,
+            compile_options=_compile_options(options),
         )
     if is_worker():
         return
@@ -186,26 +222,29 @@ def _cell(value):
 
 def evaluate(options):
     """Scores a model."""
-    from seqzoo.models import LanguageModel, evaluate, evaluate_all_sums, load
+    from seqzoo.models import load
+    from seqzoo.training import evaluate, evaluate_all_sums
 
+    if options.exhaustive and options.data:
+        raise ValueError("--exhaustive asks for every sum there is: leave it out, or --data")
     model = load(options.model)
-    if options.exhaustive:
-        if options.data:
-            raise ValueError("--exhaustive asks for every sum there is: leave it out, or --data")
-        if isinstance(model, LanguageModel):
-            raise ValueError(f"{options.model} is a language model: leave out --exhaustive")
-        figures = evaluate_all_sums(model)
-        if options.json:
-            print(json.dumps(figures))
-        else:
-            _print_sums(figures)
-        return
-    data = _text(options, model) if isinstance(model, LanguageModel) else _pairs(options, model)
-    metrics = evaluate(model, data)
+    figures = evaluate_all_sums(model) if options.exhaustive else evaluate(model, _data(options, model))
     if options.json:
-        print(json.dumps(metrics, ensure_ascii=False))
+        print(json.dumps(figures, ensure_ascii=False))
+    elif options.exhaustive:
+        _print_sums(figures)
     else:
-        _print_metrics(metrics)
+        _print_metrics(figures)
+
+
+def _data(options, model):
+    """The data of a file, checked against the model; without a file the test sums, for a model of sums."""
+    from seqzoo.pipelines import load_test_sums
+
+    data = model.preprocessor.read(options.data) if options.data else load_test_sums(model.preprocessor)
+    if data is None:
+        raise ValueError(f"{options.model} is not a model of sums of 2 to 5 digits: give data, --data FILE")
+    return data
 
 
 def _print_sums(figures):
@@ -221,53 +260,32 @@ def _print_sums(figures):
     _print_examples(figures["wrong"])
 
 
-def _text(options, model):
-    from seqzoo.pipelines import read_text
-
-    if options.data is None:
-        raise ValueError("A language model needs a text to be scored on: give a file, --data FILE")
-    return model.preprocessor.encode(read_text(options.data), options.data)
-
-
-def _pairs(options, model):
-    from seqzoo.pipelines import load_test_sums, read_pairs
-
-    pairs = read_pairs(options.data, model.preprocessor) if options.data else load_test_sums(model.preprocessor)
-    if pairs is None:
-        raise ValueError("This model was not trained on sums of 2 to 5 digits: give pairs to score it on, --data FILE")
-    return pairs
-
-
 def generate(options):
     """Answers sources."""
-    from seqzoo.models import LanguageModel, load
+    from seqzoo.models import load
 
     model = load(options.model)
-    if isinstance(model, LanguageModel):
-        raise ValueError(f"{options.model} is a language model, which answers nothing: use seqzoo sample")
     sources = options.source or (line.rstrip(b"\r\n") for line in sys.stdin.buffer)
     interactive = not options.source and sys.stdin.isatty()
-    answers = map(model.generate, sources) if interactive else model.generate_each(sources)
-    for answer in answers:
+    answers = (answer for source in sources for answer in model.generate_each([source]))
+    for answer in answers if interactive else model.generate_each(sources):
         print(answer, flush=interactive)
 
 
 def sample(options):
-    """Lets a language model write on."""
-    from seqzoo.models import LanguageModel, load
+    """Continues a prompt with a language model."""
+    from seqzoo.models import load
 
     model = load(options.model)
-    if not isinstance(model, LanguageModel):
-        raise ValueError(f"{options.model} is no language model: use seqzoo generate")
-    vocabulary = model.preprocessor.vocabulary
-    skip = options.skip.split() if vocabulary.split == "whitespace" else options.skip
-    pieces = model.stream(options.prompt, options.length, _sampler(options), options.seed, options.stop, skip)
-    if unknown := model.preprocessor.unknown_tokens(options.prompt):
+    preprocessor, prompt = model.preprocessor, options.prompt
+    skip = preprocessor.vocabulary.split_string(options.skip)
+    pieces = model.stream(prompt, options.length, _sampler(options), options.seed, options.stop, skip)
+    if unknown := preprocessor.unknown_tokens(prompt):
         tokens = ", ".join(map(repr, unknown))
         print(f"note: not in the vocabulary, read as the unknown token: {tokens}", file=sys.stderr)
-    sys.stdout.write(options.prompt)
-    if options.prompt and vocabulary.split == "whitespace":
-        sys.stdout.write(" ")
+    sys.stdout.write(prompt)
+    if prompt:
+        sys.stdout.write(preprocessor.vocabulary.separator)
     for piece in pieces:
         sys.stdout.write(piece)
         sys.stdout.flush()
@@ -287,13 +305,10 @@ def _sampler(options):
 def export(options):
     """Writes a model as a SavedModel or a LiteRT file."""
     from seqzoo import export
-    from seqzoo.models import LanguageModel, load
+    from seqzoo.models import load
 
     model = load(options.model)
-    if options.data is None:
-        data = None
-    else:
-        data = _text(options, model) if isinstance(model, LanguageModel) else _pairs(options, model)
+    data = None if options.data is None else _data(options, model)
     if options.format == "litert":
         report = export.litert(model, options.output, options.quantize, data)
     elif options.quantize:
@@ -333,11 +348,18 @@ def page(options):
 
 def figure(options):
     """Draws the chapter's curves."""
-    from seqzoo.models.figure import figure
+    from seqzoo.training.chapter_curves import figure
 
     with _progress_on_stderr() as verbose:
         curves = figure(
-            options.output, options.recipe, options.data, options.validation_data, options.epochs, options.seed, verbose
+            options.output,
+            options.recipe,
+            options.data,
+            options.validation_data,
+            options.epochs,
+            options.seed,
+            verbose,
+            _compile_options(options),
         )
     for variant, values in curves.items():
         print(f"{variant:16s} {values[-1]:7.2%} after {len(values)} epochs")

@@ -1,0 +1,230 @@
+"""A model card as a page to read, in Markdown."""
+
+import shlex
+
+_TEXTS = {
+    "pydoc_data.topics": (
+        "the Python documentation that every CPython carries, `pydoc_data.topics` (PSF licence)",
+        "It knows Python's reference manual and nothing else; what it writes about Python is not true but likely.",
+    ),
+    "tiny_shakespeare": (
+        "a million characters of Shakespeare's plays (public domain)",
+        "It knows words and verse, no plot and no meaning.",
+    ),
+}
+
+
+def card_page(card):
+    """The Markdown of a card; see `seqzoo.export.cards.content.make_card` for what is in it."""
+    is_text = "excerpt" in card
+    purpose, limits = _about(card, is_text)
+    parts = [
+        f"# {card['preset']}",
+        purpose,
+        f"**Not for:** {limits}",
+        _how_to_ask(card, is_text),
+        "## Figures",
+        *(_text_figures(card) if is_text else _pair_figures(card)),
+        *_quantised(card),
+        f"![{card['curve_label']} after each epoch](curve.png)",
+        f"The curve is {card['curve_label']}, {card['curve'][-1]:.4f} at its end.",
+        "## What it says",
+        *(_written(card) if is_text else [_answers(card["examples"])]),
+        *_smoothed(card),
+        "## How it was made",
+        _made(card),
+        "## Files",
+        _table(("file", "KiB"), [(f"`{name}`", f"{size / 1024:,.1f}") for name, size in card["bytes"].items()]),
+        "## Signatures",
+        *_signatures(card),
+        "This page was written with the model; `card.json` holds the same and more.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _about(card, is_text):
+    kind = card["model"]
+    cell = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "simple RNN"}[card["recipe"]["cell"]]
+    size = f"{card['recipe']['num_layers']} × {card['recipe']['hidden_dim']} {cell}, {card['parameters']:,} parameters"
+    if is_text:
+        source, limits = _TEXTS.get(card["data"]["source"], (f"the text {card['data']['name']}", ""))
+        return (
+            f"Writes text in the manner of {source} ({kind}, {size}).",
+            f"facts, advice, or anything that has to be right. {limits}".strip(),
+        )
+    if digits := card.get("digits"):
+        example = card["examples"][-1]
+        return (
+            f"Adds two whole numbers of up to {digits} digits, written as text: `{example['source']}` → "
+            f"`{example['answer']}` ({kind}, {size}). It has learnt that from examples alone; no rule of arithmetic "
+            "is in it.",
+            "doing sums. It shows what a small seq2seq model learns, and is a start for tasks over the same "
+            f"characters. Numbers of more than {digits} digits are outside what it has seen; see below.",
+        )
+    return (
+        f"Answers strings as in the pairs of {card['data']['name']} ({kind}, {size}).",
+        "sources of another kind than it was trained on: it answers them too, and does not say that it guesses.",
+    )
+
+
+def _how_to_ask(card, is_text):
+    # By its name a model answers that ships; this one may be of other data.
+    name = card["preset"] if card["data"]["source"] and card["command"] else "DIR/model.keras"
+    if is_text:
+        return f'```\nseqzoo sample {name} --prompt "The " --length 300 --temperature 0.7\n```'
+    return f"```\nseqzoo generate {name} {shlex.quote(card['examples'][-1]['source'])}\n```"
+
+
+def _pair_figures(card):
+    held_out = card["held_out"]
+    wrong = _wrong(held_out["rows"], held_out["exact_match"])
+    yield (
+        f"Of {held_out['rows']:,} rows that were held out **{held_out['exact_match']:.2%}** are answered without an "
+        f"error, {wrong:,} with one; {held_out['character_accuracy']:.3%} of the characters are right, each answer's "
+        "end included."
+    )
+    if "sums" not in card:
+        return
+    sums, digits = card["sums"], card["digits"]
+    if sums["all"]:
+        answers = "one wrong answer" if sums["errors"] == 1 else f"{sums['errors']:,} wrong answers"
+        yield f"Asked for **all {sums['rows']:,} sums** of up to {digits} digits it gives **{answers}**."
+    for key, title in (("by_digits", "digits of the operands"), ("by_carries", "columns that carry")):
+        rows = [(name, f"{each['rows']:,}", f"{each['errors']:,}") for name, each in sums[key].items()]
+        yield _table((title, "sums", "wrong"), rows)
+    outside = card["outside"]
+    longest = outside["longest"]
+    yield (
+        f"**Outside its training**, with one operand of {digits + 1} digits and the other of up to {digits - 1}, "
+        f"{outside['exact_match']:.1%} of {outside['rows']:,} drawn sums are right. Sources of more "
+        f"characters than these have are refused: `{longest['source']}` gives `{longest['answer']}`."
+    )
+    if outside["wrong"]:
+        yield _answers(outside["wrong"])
+
+
+def _text_figures(card):
+    held_out = card["held_out"]
+    unit = "character" if card["recipe"]["split"] == "characters" else "word"
+    yield _table(
+        (f"on the text held out, each {unit} with all of the text before it", ""),
+        [
+            (f"nats per {unit}", f"**{held_out['nats_per_token']:.4f}**"),
+            (f"bits per {unit}", f"{held_out['bits_per_token']:.4f}"),
+            ("perplexity", f"{held_out['perplexity']:.3f}"),
+            (f"most probable {unit} is right", f"{held_out['accuracy']:.2%}"),
+            (f"{unit}s", f"{held_out['tokens']:,}"),
+        ],
+    )
+    if card["data"]["source"] == "tiny_shakespeare":
+        yield (
+            "For comparison: nanoGPT's published figure for this text is 1.4697 nats per character, from three "
+            "minutes on an A100 (its [repository](https://github.com/karpathy/nanoGPT)); it scores blocks of up to 256 "
+            "characters on their own, without the text before them."
+        )
+
+
+def _smoothed(card):
+    if share := card["recipe"].get("label_smoothing"):
+        yield (
+            "Its probabilities do not say how often it is right: it was trained with a label smoothing of "
+            f"{share}, and gives a character about {1 - share:.0%} however sure it is of it."
+        )
+
+
+def _quantised(card):
+    if not card["litert"]:
+        return
+    first = next(iter(card["litert"].values()))
+    metric = first["score"]["metric"]
+    is_share = metric == "exact_match"
+    rows = []
+    for name, each in card["litert"].items():
+        score = each["score"]["export"]
+        shown = f"{score:.4%} ({_wrong(each['rows'], score):,} wrong)" if is_share else f"{score:.4f}"
+        rows.append((name, f"{each['bytes'] / 1024:,.0f}", shown, f"{each['equal']:,} of {each['rows']:,}"))
+    title = "exact match" if is_share else "nats per token"
+    yield _table(("LiteRT weights", "KiB", title, "as the model in float32"), rows)
+    yield (
+        f"Measured on {'' if is_share else 'the first '}{first['rows']:,} "
+        f"{'answers' if is_share else 'tokens of the text held out, to compare the rows with each other'}; the "
+        f"float32 model itself has {first['score']['model']:{'.4%' if is_share else '.4f'}}. `model.tflite` keeps its "
+        "weights in float16."
+    )
+
+
+def _wrong(rows, share_right):
+    return round(rows * (1 - share_right))
+
+
+def _answers(examples):
+    rows = [
+        (
+            f"`{each['source']}`",
+            f"`{each['answer']}`",
+            "right" if each["answer"] == each["target"] else f"wrong: `{each['target']}`",
+        )
+        for each in examples
+    ]
+    return _table(("asked", "answered", ""), rows)
+
+
+def _written(card):
+    for each in card["examples"]:
+        start = (
+            f"after {each['prompt']!r}, where the text held out begins" if each["prompt"] else "from a text's beginning"
+        )
+        yield f"`{each['sampler']}`, seed {each['seed']}, {start}:"
+        yield f"```\n{each['text']}\n```"
+
+
+def _made(card):
+    data = card["data"]
+    digest = data.get("sha256") or data["train_sha256"]
+    unit = "tokens" if "train_tokens" in data else "rows"
+    sizes = f"{data[f'train_{unit}']:,} {unit} to train on, {data[f'held_out_{unit}']:,} held out"
+    note = ""
+    if data["source"] not in (None, data["name"]):
+        note = f"; without `--data` TFDS downloads {data['source']}"
+    recipe = {key: value for key, value in card["recipe"].items() if key not in ("name", "model")}
+    rows = [
+        (
+            "command",
+            f"`{card['command']}`" if card["command"] else "none: a variant of the recipe, trained from Python",
+        ),
+        ("seed", str(card["seed"])),
+        ("data", f"{data['name']}: {sizes}{note}"),
+        ("its SHA-256", f"`{digest}`"),
+        ("SHA-256 of the weights", f"`{card['weights_sha256']}`"),
+        ("CPU time of the training", f"{card['cpu_minutes']} minutes"),
+        ("versions", ", ".join(f"{name} {version}" for name, version in card["versions"].items())),
+        ("recipe", ", ".join(f"{key} {value}" for key, value in recipe.items())),
+    ]
+    simd = card["simd"][-1] if card["simd"] else "no"
+    return (
+        _table(("", ""), rows)
+        + f"\n\nThe command gives the same weights again, byte for byte, with the same versions on the same kind of "
+        f"processor (this one had {simd} instructions and {card['processors']} cores; above 256 units their number "
+        "counts too); on another one the last digits differ, and with them the weights."
+    )
+
+
+def _signatures(card):
+    for kind, signatures in card["signatures"].items():
+        title = {
+            "saved_model": "SavedModel `1/`",
+            "litert": "LiteRT `model.tflite` (texts as code points, 0 after their end)",
+        }
+        rows = [
+            (f"`{name}`", _named(each["inputs"]) or "–", _named(each["outputs"])) for name, each in signatures.items()
+        ]
+        yield _table((title[kind], "in", "out"), rows)
+
+
+def _named(tensors):
+    return ", ".join(f"`{name}` {kind}" for name, kind in tensors.items())
+
+
+def _table(header, rows):
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -1,0 +1,103 @@
+"""LiteRT: a model as one `.tflite` file of built-in operations, from Unicode code points to code points."""
+
+import json
+import os
+import pathlib
+import tempfile
+
+import tensorflow as tf
+
+from seqzoo.export.litert.signatures import signatures
+from seqzoo.export.saved_model.signatures import write_functions
+from seqzoo.export.verification import raise_if_different, verification_of
+from seqzoo.io.files import replacing
+
+QUANTIZATIONS = ("float16", "dynamic_int8")
+
+
+def litert(model, path, quantize=None, data=None):
+    """Writes a model as a LiteRT (TensorFlow Lite) file.
+
+    What is written is read back with the LiteRT runtime and compared with the model before it gets its name.
+
+    Args:
+        model: `StringModel` of characters.
+        path: file name that ends in `.tflite`. A file of that name is replaced.
+        quantize: `"float16"` or `"dynamic_int8"`, how weights are kept; `None` for float32.
+        data: pairs, or a text, to compare and score on; see `seqzoo.export.verification`.
+
+    Returns:
+        A dictionary: `path`, and the content of the file `NAME.tflite.json` beside it: `format`, `model` (its class),
+        `signatures`, `bytes`, `quantize`, and the results of the comparison: `rows`, `equal`, `near_ties`, `different`
+        (0 without a quantisation), and `score`, the task's score before and after. A model in mixed precision is
+        compared in float32.
+
+    Raises:
+        ValueError: for another file name or quantisation, a vocabulary of words or with NUL in it, or where float32
+            weights do not answer as the model does; a quantised file's difference is reported.
+        OSError: where it cannot be written.
+    """
+    path = pathlib.Path(path)
+    if path.suffix != ".tflite":
+        raise ValueError(f"The file of a LiteRT model ends in .tflite. Received: {path}")
+    if quantize is not None and quantize not in QUANTIZATIONS:
+        raise ValueError(f"quantize must be one of {QUANTIZATIONS}. Received: quantize={quantize!r}")
+    if reason := why_not_litert(model):
+        raise ValueError(reason)
+    verification = verification_of(_in_float32(model), data)
+    functions = signatures(verification.model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        pathlib.Path(temporary).write_bytes(_converted(functions, quantize))
+        result = verification.verify_litert(_interpreter(temporary))
+        if quantize is None:
+            raise_if_different(result)
+        report = {
+            "format": "litert",
+            "model": type(model).__name__,
+            "quantize": quantize,
+            "signatures": list(functions),
+            "bytes": os.path.getsize(temporary),
+            **{key: value for key, value in result.items() if key != "first_different"},
+        }
+    with replacing(path.with_suffix(".tflite.json")) as beside:
+        pathlib.Path(beside).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return {"path": str(path), **report}
+
+
+def why_not_litert(model):
+    """Why a model cannot become a LiteRT file, as a sentence; `None` if it can."""
+    vocabulary = model.preprocessor.vocabulary
+    if vocabulary.unit != "character":
+        return "A LiteRT model reads code points, so it needs a vocabulary of characters, not of words"
+    if "\0" in vocabulary.tokens:
+        return "In a LiteRT model code point 0 ends a text, so '\\0' cannot be in its vocabulary"
+    return None
+
+
+def _converted(functions, quantize):
+    with tempfile.TemporaryDirectory() as folder:
+        write_functions(functions, folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(functions))
+        if quantize is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantize == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        return converter.convert()
+
+
+def _interpreter(path):
+    # Takes a second to import, and only verification needs it.
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter(str(path), num_threads=1)
+
+
+def _in_float32(model):
+    """The model itself, or, of one in mixed precision, a copy whose layers compute in float32."""
+    config = model.get_config()
+    if config["dtype"] == "float32":
+        return model
+    copy = type(model).from_config({**config, "dtype": "float32"})
+    copy.set_weights(model.get_weights())
+    return copy

@@ -1,0 +1,1 @@
+"""SavedModels, as TensorFlow Serving loads them."""

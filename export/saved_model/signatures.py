@@ -1,0 +1,17 @@
+"""Writes functions as the signatures of a SavedModel."""
+
+import keras
+
+
+def write_functions(functions, folder):
+    """Writes functions as a SavedModel.
+
+    Args:
+        functions: dictionary from a signature's name to `(function, list of tf.TensorSpec)`.
+        folder: path.
+    """
+    # Without `track`: a tracked Keras model loads in Python but not in TensorFlow Serving.
+    archive = keras.export.ExportArchive()
+    for name, (function, specs) in functions.items():
+        archive.add_endpoint(name, function, specs)
+    archive.write_out(folder, verbose=False)

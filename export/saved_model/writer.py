@@ -1,0 +1,128 @@
+"""SavedModel, as TensorFlow Serving loads it: strings in, strings out."""
+
+import contextlib
+import json
+import logging
+import pathlib
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+
+from seqzoo.export.clients import loaded
+from seqzoo.export.saved_model.signatures import write_functions
+from seqzoo.export.verification import raise_if_different, verification_of
+from seqzoo.io.files import output_folder, rename_to_next_version
+
+
+def saved_model(model, path, data=None):
+    """Writes a model as the next version of a SavedModel, the folder `path/1`, `path/2` and so on.
+
+    The folder `path` is what TensorFlow Serving takes as `model_base_path`. What is written is read back through
+    TensorFlow's loader and compared with the model before it gets its name; a version that is there is whole.
+
+    Args:
+        model: `StringModel`.
+        path: folder; made if need be.
+        data: pairs, or a text, to compare and score on; see `seqzoo.export.verification`.
+
+    Returns:
+        A dictionary: `path`, the version's folder, and the content of its `export.json` but `tokens`, the vocabulary,
+        each token at its id: `format`, `model` (its class), `signatures`, `bytes`; `warm_up`, the number of requests
+        that TensorFlow Serving replays at start, 0 where `tensorflow-serving-api` is not installed; and the results of
+        the comparison: `rows`, `equal`, `near_ties`, `different` (0) and `score`.
+
+    Raises:
+        ValueError: where `path` is no folder, or what was written does not answer as the model does.
+        OSError: where it cannot be written.
+    """
+    functions, verification = model.serving_functions(), verification_of(model, data)
+    with output_folder(path) as path, tempfile.TemporaryDirectory(dir=path, prefix=".export-") as temporary:
+        folder = pathlib.Path(temporary, "version")
+        with _quiet():
+            write_functions(functions, folder)
+            with loaded(folder) as run:
+                result = verification.verify_saved_model(run)
+                raise_if_different(result)
+                requests = verification.example_requests()
+                replies = {name: run(name, **request) for name, request in requests.items()}
+        name = path.resolve().name
+        warm_up = _write_warm_up(folder / "assets.extra", name, requests)
+        (folder / "README.md").write_text(_readme(name, requests, replies), encoding="utf-8")
+        report = {
+            "format": "saved_model",
+            "model": type(model).__name__,
+            "signatures": list(functions),
+            "warm_up": warm_up,
+            "bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+            **{key: value for key, value in result.items() if key != "first_different"},
+        }
+        stored = json.dumps({**report, "tokens": _tokens(model)}, ensure_ascii=False, indent=2) + "\n"
+        (folder / "export.json").write_text(stored, encoding="utf-8")
+        return {"path": str(rename_to_next_version(folder, path)), **report}
+
+
+def _tokens(model):
+    """The token of each id; `None` for those that are no text: padding, start or end, unknown."""
+    vocabulary = model.preprocessor.vocabulary
+    return [None] * (vocabulary.size - len(vocabulary.tokens)) + list(vocabulary.tokens)
+
+
+def _write_warm_up(folder, name, requests):
+    """Writes the requests as TensorFlow Serving replays them when it loads the model; gives their number."""
+    try:
+        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    except ImportError:
+        return 0
+    folder.mkdir()
+    with tf.io.TFRecordWriter(str(folder / "tf_serving_warmup_requests")) as writer:
+        for signature, inputs in requests.items():
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = name
+            request.model_spec.signature_name = signature
+            for key, value in inputs.items():
+                request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+            log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+            writer.write(log.SerializeToString())
+    return len(requests)
+
+
+def _readme(name, requests, replies):
+    parts = [
+        f"# {name}",
+        "Serve the folder above this one, with every version in it:",
+        f"```\ndocker run -p 8501:8501 -v /PATH/TO/{name}:/models/{name} -e MODEL_NAME={name} tensorflow/serving\n```",
+        "A row that is wrong has its text in `error`, and never fails its neighbours. What seqzoo compared before it "
+        "wrote this version is in `export.json`, and each id's token.",
+    ]
+    for signature, inputs in requests.items():
+        body = {"signature_name": signature, "inputs": {key: _plain(value) for key, value in inputs.items()}}
+        reply = {"outputs": {key: _plain(value) for key, value in replies[signature].items()}}
+        parts += [
+            f"## `{signature}`",
+            "```\n"
+            f"curl http://localhost:8501/v1/models/{name}:predict -d '\n{_quoted(body)}'\n\n"
+            f"{json.dumps(reply, ensure_ascii=False)}\n```",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _quoted(body):
+    """As JSON between a shell's single quotes."""
+    return json.dumps(body, ensure_ascii=False).replace("'", "'\\''")
+
+
+def _plain(value):
+    return [text.decode() if isinstance(text, bytes) else text for text in np.asarray(value).tolist()]
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps TensorFlow from announcing that the loader that TensorFlow Serving has is an old one."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,358 @@
+"""What every model of the zoo is: a Keras model that trains, predicts and answers on strings."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqzoo.models import loading
+from seqzoo.models.optimizers import Adam
+from seqzoo.models.strings import as_list, check_is_batch, holds_strings
+from seqzoo.pipelines.vocabulary import Vocabulary
+from seqzoo.runtime import jit_compiles, keep_freed_memory
+
+
+class StringModel(keras.Model):
+    """A functional Keras model that owns the preprocessor between strings and its ids.
+
+    It is trained, evaluated and asked with strings as well as with the batches of ids that its preprocessor makes, and
+    saves the preprocessor with its weights. Loading, evaluation, export and the command line know this class alone.
+
+    Subclasses are functional, pass `preprocessor` and the rest of their configuration to `_set_config`, and define the
+    methods that raise `NotImplementedError` here.
+
+    Attributes:
+        preprocessor: what turns strings into ids and back.
+        preprocessor_class: the class it must be of.
+        task: `"pairs"` for models that answer a source, `"text"` for those that continue a prompt.
+        clipnorm: float, the global norm at which `compile`'s own optimizer clips gradients.
+        default_batch_size: int, of `fit` on strings.
+    """
+
+    preprocessor_class = object
+    task = None
+    clipnorm = 5.0
+    default_batch_size = 128
+
+    # === Training and evaluation ===
+
+    def compile(self, optimizer="auto", loss="auto", *, metrics="auto", jit_compile="auto", **options):
+        """Configures training; see `keras.Model.compile`.
+
+        Args:
+            optimizer: `"auto"` for Adam with a learning rate of 1e-3 and gradients clipped at a global norm of
+                `clipnorm`; else as Keras takes it.
+            loss: `"auto"` for the model's own loss; else as Keras takes it.
+            metrics: `"auto"` for the model's own metrics; else as Keras takes it.
+            jit_compile: bool, or `"auto"` for XLA on a CPU outside distribution strategies.
+            **options: see `keras.Model.compile`.
+        """
+        if isinstance(optimizer, str) and optimizer == "auto":
+            optimizer = Adam(1e-3, global_clipnorm=self.clipnorm)
+        if isinstance(loss, str) and loss == "auto":
+            loss = self.default_loss()
+        if isinstance(metrics, str) and metrics == "auto":
+            metrics = self.default_metrics()
+        if jit_compile == "auto":
+            jit_compile = jit_compiles() and not options.get("run_eagerly", False)
+        super().compile(optimizer, loss, metrics=metrics, jit_compile=jit_compile, **options)
+
+    def compile_from_config(self, config):
+        """Compiles with what `get_compile_config` described, as Keras does when it loads a model."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        **options,
+    ):
+        """Trains on strings, or on batches; see `keras.Model.fit`.
+
+        Strings give the same weights, to the bit, as the preprocessor's batches with the same seed.
+
+        Args:
+            x: strings, in the forms that the class documents; or anything that Keras takes.
+            y: the targets, where `x` is a list of sources; or what Keras takes.
+            batch_size: int; `None` for `default_batch_size` on strings.
+            epochs: see Keras.
+            verbose: see Keras.
+            callbacks: see Keras.
+            validation_split: float. Of strings, about which part is held out, to a percent: of pairs by their
+                sources, so that no source stands in both parts; of a text its end.
+            validation_data: in the same forms as `x`, or as Keras takes it.
+            shuffle: bool. Strings are shuffled anew in each epoch, by the seed of `keras.utils.set_random_seed` and
+                the number of the epoch.
+            **options: see Keras.
+
+        Returns:
+            Keras' `History`.
+
+        Raises:
+            ValueError: for strings that do not fit the model, naming the first one; no data; targets that are missing.
+        """
+        self._assert_compile_called("fit")
+        keep_freed_memory()
+        if holds_strings(x):
+            data, y = self._string_data(x, y), None
+            seed = tf.compat.v1.get_seed(0)[0]  # Of `keras.utils.set_random_seed`; a constant where none was set.
+            if validation_split and validation_data is None:
+                data, validation_data = self.preprocessor.hold_out(data, seed, _percent(validation_split))
+            validation_split = 0.0
+            number_epochs = options.get("steps_per_epoch") is None
+            epoch = tf.Variable(0, dtype=tf.int64, trainable=False) if number_epochs else None
+            x = self._training_batches(data, batch_size or self.default_batch_size, seed if shuffle else None, epoch)
+            if number_epochs:
+                callbacks = _with_callback(callbacks, _EpochNumber(epoch), self)
+            else:
+                x = x.repeat()
+            batch_size = None
+        if validation_data is not None and holds_strings(validation_data):
+            validation_data = self._validation_strings(validation_data, options.pop("validation_batch_size", None))
+        if isinstance(x, tf.data.Dataset) or hasattr(x, "__next__"):
+            shuffle = False  # It comes in the order that it has; Keras would warn.
+        return super().fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            **options,
+        )
+
+    def evaluate(self, x=None, y=None, batch_size=None, **options):
+        """Loss and metrics, teacher-forced, on strings or on batches; see `keras.Model.evaluate`.
+
+        `seqzoo.training.evaluate` decodes instead, and returns the figures of the task.
+
+        Args:
+            x: strings, as `fit` takes them; or what Keras takes.
+            y: the targets, where `x` is a list of sources; or what Keras takes.
+            batch_size: int, or `None`.
+            **options: see Keras.
+        """
+        if holds_strings(x):
+            x, y = self._validation_batches(self._string_data(x, y), batch_size), None
+            batch_size = None
+        return super().evaluate(x, y, batch_size=batch_size, **options)
+
+    def predict(self, x, batch_size=None, **options):
+        """Answers to strings, as `generate` returns them; or Keras' predictions on batches.
+
+        Args:
+            x: strings: a list, a tensor, an array, or a `tf.data.Dataset` of scalars; or what Keras takes.
+            batch_size: int, or `None`.
+            **options: see `keras.Model.predict`; they do not apply to strings.
+
+        Returns:
+            NumPy array: of `str` `[rows]` for strings, else the logits.
+        """
+        if not holds_strings(x):
+            return super().predict(x, batch_size=batch_size, **options)
+        strings = [x] if isinstance(x, str | bytes) else as_list(x)
+        return np.array(self.generate(strings), dtype=np.str_)
+
+    def train_on_batch(self, x, *args, **options):
+        """See `keras.Model.train_on_batch`; takes a batch of ids."""
+        check_is_batch(x, "train_on_batch")
+        return super().train_on_batch(x, *args, **options)
+
+    def test_on_batch(self, x, *args, **options):
+        """See `keras.Model.test_on_batch`; takes a batch of ids."""
+        check_is_batch(x, "test_on_batch")
+        return super().test_on_batch(x, *args, **options)
+
+    def predict_on_batch(self, x):
+        """See `keras.Model.predict_on_batch`; takes a batch of ids."""
+        check_is_batch(x, "predict_on_batch")
+        return super().predict_on_batch(x)
+
+    def default_loss(self):
+        """The loss that `compile` takes for `"auto"`."""
+        raise NotImplementedError
+
+    def default_metrics(self):
+        """The metrics that `compile` takes for `"auto"`, a list."""
+        raise NotImplementedError
+
+    # === Answers and exports ===
+
+    def generate(self, strings, *, errors="raise", **options):
+        """Answers to strings, or continuations of them; see the subclass."""
+        raise NotImplementedError
+
+    def generate_each(self, strings, **options):
+        """Answers to any iterable of sources, an iterator; only of models that answer sources."""
+        raise ValueError(f"A {type(self).__name__} continues prompts and answers no sources: use seqzoo sample")
+
+    def stream(self, prompt, *args, **options):
+        """A continuation of a prompt, piece by piece; only of models that continue prompts."""
+        raise ValueError(f"A {type(self).__name__} answers sources and continues no prompts: use seqzoo generate")
+
+    def serving_functions(self):
+        """What a SavedModel offers: a dictionary from names to `(function, list of tf.TensorSpec)`, strings to strings.
+
+        Each function takes tensors whose first dimension is the batch and returns a dictionary of such tensors. The
+        text of `error` is `""` for a row that is fine; a wrong row never affects its neighbours.
+        """
+        raise NotImplementedError
+
+    def token_functions(self):
+        """What a LiteRT file offers: a dictionary from names to `(function, list of tf.TensorSpec)`, ids to ids.
+
+        Inputs are called `source` (int32 `[batch, length]`, padded with 0), `token` (int32 `[batch]`) or `state_…`;
+        outputs `answer` and `next` are ids, all others numbers.
+        """
+        raise NotImplementedError
+
+    def export(self, *args, **options):
+        """Not here: Keras' own export knows neither the preprocessor nor built-in operations alone."""
+        raise ValueError(
+            "Use seqzoo.export.saved_model(model, path) for TensorFlow Serving or seqzoo.export.litert(model, path) "
+            "for LiteRT: they export strings in and strings out, and compare the export with the model"
+        )
+
+    # === Saving and loading ===
+
+    @classmethod
+    def from_preset(cls, name, load_weights=True):
+        """The model of a preset.
+
+        Args:
+            name: str, one of `seqzoo.models.presets()`.
+            load_weights: bool; `False` gives the architecture and the preprocessor with random weights.
+
+        Returns:
+            The model, not compiled.
+
+        Raises:
+            ValueError: for a preset that does not exist or is of another class.
+        """
+        model = loading.load_model(loading.preset_folder(name) / "model.keras", StringModel)
+        if not isinstance(model, cls):
+            kind = type(model).__name__
+            raise ValueError(f"The preset {name} is a {kind}, not a {cls.__name__}: use {kind}.from_preset")
+        return model if load_weights else type(model).from_config(model.get_config())
+
+    def get_config(self):
+        """The constructor's arguments, the preprocessor serialised, and which parts are frozen."""
+        return {
+            "preprocessor": keras.saving.serialize_keras_object(self.preprocessor),
+            **self._config,
+            "name": self.name,
+            "trainable": self.trainable,
+            "frozen": [path for path, part in _parts(self) if not part.trainable] if self.trainable else [],
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model that `get_config` described, with random weights."""
+        config = dict(config)
+        preprocessor = keras.saving.deserialize_keras_object(config.pop("preprocessor"), custom_objects)
+        if not (isinstance(preprocessor, cls.preprocessor_class) and isinstance(preprocessor.vocabulary, Vocabulary)):
+            raise ValueError(f"its preprocessor must be a {cls.preprocessor_class.__name__} with a Vocabulary")
+        frozen = config.pop("frozen", [])
+        model = cls(preprocessor, **config)
+        parts = dict(_parts(model))
+        for path in frozen:
+            if path not in parts:
+                raise ValueError(f"it has no part {path!r}")
+            parts[path].trainable = False
+        return model
+
+    def _set_config(self, preprocessor, config):
+        """Keeps what `get_config` returns, after the functional model was made."""
+        self.preprocessor = preprocessor
+        self._config = config
+
+    # === What subclasses make of strings ===
+
+    def _string_data(self, x, y):
+        """The data in the form that the preprocessor takes.
+
+        Raises:
+            ValueError: for strings of another form.
+        """
+        raise NotImplementedError
+
+    def _training_batches(self, data, batch_size, seed, epoch):
+        raise NotImplementedError
+
+    def _validation_batches(self, data, batch_size):
+        raise NotImplementedError
+
+    def _validation_strings(self, validation_data, batch_size):
+        """Batches of validation strings; a tuple may hold the sources and the targets."""
+        is_columns = isinstance(validation_data, tuple) and isinstance(
+            validation_data[0], list | np.ndarray | tf.Tensor
+        )
+        x, y = validation_data if is_columns else (validation_data, None)
+        return self._validation_batches(self._string_data(x, y), batch_size)
+
+
+def load(path):
+    """The model in a `.keras` file, its preprocessor included.
+
+    The file is data. It is checked before anything is made of it: it holds a model of seqzoo, or of a subclass that is
+    registered in this process, and what belongs to its training, nothing else; and weights for all of the model, so
+    that a small file never takes much memory. Nothing in it is executed, no other file is read.
+
+    Args:
+        path: file name, or the name of a preset; see `from_preset`.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: where it is no model of seqzoo, or damaged.
+    """
+    return loading.load_model(path, StringModel)
+
+
+def from_preset(name, load_weights=True):
+    """The model of a preset, whatever its class; see `StringModel.from_preset`."""
+    return StringModel.from_preset(name, load_weights)
+
+
+class _EpochNumber(keras.callbacks.Callback):
+    """Writes the number of the epoch that runs to a variable, which decides the order of the batches."""
+
+    def __init__(self, variable):
+        super().__init__()
+        self._variable = variable
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._variable.assign(epoch)
+
+
+def _with_callback(callbacks, callback, model):
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callback.set_model(model)
+        callbacks.append(callback)
+        return callbacks
+    return [callback, *(callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else [])]
+
+
+def _parts(model, prefix=""):
+    """The layers of a functional model at all depths, as `(path, layer)`."""
+    for layer in model.layers:
+        path = f"{prefix}{layer.name}"
+        yield path, layer
+        if isinstance(layer, keras.Model):
+            yield from _parts(layer, f"{path}/")
+
+
+def _percent(share):
+    if not 0 < share < 1:
+        raise ValueError(f"validation_split must be between 0 and 1. Received: validation_split={share}")
+    return min(99, max(1, round(100 * share)))

@@ -1,0 +1,1 @@
+"""Decoding: greedy search, samplers, and the loop that continues a text."""

@@ -1,0 +1,1 @@
+"""Layers of the models: recurrent cells over whole sequences, loops, initial weights."""

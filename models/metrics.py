@@ -1,0 +1,90 @@
+"""Metrics of answers and of texts."""
+
+import math
+
+import keras
+from keras import ops
+
+from seqzoo.models.losses import counted
+
+
+@keras.saving.register_keras_serializable("seqzoo")
+class ExactMatch(keras.metrics.MeanMetricWrapper):
+    """Share of answers of which every token and the end are right.
+
+    Computed from teacher-forced logits, it equals greedy decoding's exact match: up to the first wrong token both
+    read the same.
+
+    Args:
+        name: str.
+        dtype: dtype of the mean.
+    """
+
+    def __init__(self, name="exact_match", dtype=None):
+        super().__init__(exact_match, name=name, dtype=dtype)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {"name": self.name, "dtype": self.dtype}
+
+
+class _FromNats(keras.metrics.SparseCategoricalCrossentropy):
+    """A function of the mean nats per token, from logits `[batch, length, vocabulary_size]`."""
+
+    def __init__(self, name, dtype=None):
+        super().__init__(name=name, dtype=dtype, from_logits=True)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {"name": self.name, "dtype": self.dtype}
+
+
+@keras.saving.register_keras_serializable("seqzoo")
+class BitsPerToken(_FromNats):
+    """Mean of the negative binary logarithms of the tokens' probabilities.
+
+    In nats the same is the loss of a language model, `keras.losses.SparseCategoricalCrossentropy(from_logits=True)`.
+
+    Args:
+        name: str.
+        dtype: dtype of the mean.
+    """
+
+    def __init__(self, name="bits_per_token", dtype=None):
+        super().__init__(name, dtype)
+
+    def result(self):
+        """The mean so far, a scalar."""
+        return super().result() / math.log(2)
+
+
+@keras.saving.register_keras_serializable("seqzoo")
+class Perplexity(_FromNats):
+    """The exponential of the mean nats per token: as uncertain as among that many equally probable tokens.
+
+    Args:
+        name: str.
+        dtype: dtype of the mean.
+    """
+
+    def __init__(self, name="perplexity", dtype=None):
+        super().__init__(name, dtype)
+
+    def result(self):
+        """The perplexity so far, a scalar."""
+        return ops.exp(super().result())
+
+
+def exact_match(y_true, y_pred):
+    """Whether each answer is right as a whole.
+
+    Args:
+        y_true: integer ids, `[batch, length]`.
+        y_pred: logits, `[batch, length, vocabulary_size]`.
+
+    Returns:
+        float32 `[batch]`, 1 or 0.
+    """
+    y_true = ops.cast(y_true, "int32")
+    wrong = ops.not_equal(ops.argmax(y_pred, axis=-1), y_true)
+    return ops.cast(ops.logical_not(ops.any(ops.logical_and(wrong, counted(y_true)), axis=-1)), "float32")

@@ -1,0 +1,116 @@
+"""Texts: any `tf.data` of them, or a UTF-8 file, streamed in pieces of whole lines."""
+
+import codecs
+import hashlib
+import os
+
+import tensorflow as tf
+
+_BLOCK_BYTES = 2**16
+_LONGEST_LINE = 2**20
+
+
+def as_text(text):
+    """Any text as a `tf.data.Dataset` of string scalars: its pieces, in order, each of whole lines.
+
+    Args:
+        text: `str`; a sequence of `str`; a `tf.data.Dataset` of string scalars, or of dictionaries with the key
+            `text`, as TFDS' text data sets have it.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if isinstance(text, str | bytes):
+        text = [text]
+    if not isinstance(text, tf.data.Dataset):
+        pieces = list(text)
+        for piece in pieces:
+            if not isinstance(piece, str | bytes):
+                raise ValueError(f"A text must be a string or a sequence of strings. Received: {piece!r}")
+        return tf.data.Dataset.from_tensor_slices(tf.constant(pieces, tf.string))
+    if isinstance(text.element_spec, dict) and "text" in text.element_spec:
+        text = text.map(lambda row: row["text"])
+    spec = text.element_spec
+    if not (isinstance(spec, tf.TensorSpec) and spec.dtype == tf.string and spec.shape == ()):
+        raise ValueError(f"Elements must be string scalars, or dictionaries with 'text'. Received: element_spec={spec}")
+    return text
+
+
+def read_text(path):
+    """The text of a UTF-8 file.
+
+    The file is read through once, to check it, and streamed from then on; it is never held in memory. A line longer
+    than a million bytes is cut into several pieces.
+
+    Args:
+        path: file name.
+
+    Returns:
+        `tf.data.Dataset` of string scalars, pieces of whole lines.
+
+    Raises:
+        ValueError: for a file that is empty, or not UTF-8 (naming the line), or begins with a byte order mark.
+        FileNotFoundError: where there is no such file.
+    """
+    path = os.fspath(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"There is no file {path}")
+    if not os.path.isfile(path):
+        raise ValueError(f"{path} is not a text file")
+    _check_file(path)
+    return tf.data.Dataset.from_generator(lambda: _pieces(path), output_signature=tf.TensorSpec([], tf.string))
+
+
+def text_sha256(text):
+    """The SHA-256 of a text's UTF-8 bytes, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for piece in as_text(text).as_numpy_iterator():
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pieces(path):
+    """The file's bytes in blocks that end at a line's end, or, in lines of more than a million bytes, anywhere."""
+    rest = b""
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            rest += block
+            end = rest.rfind(b"\n") + 1
+            if not end and len(rest) > _LONGEST_LINE:
+                # At white space if there is any; never inside a character.
+                end = rest.rfind(b" ") + 1 or len(rest) - _length_of_part(rest)
+            if end:
+                yield rest[:end]
+                rest = rest[end:]
+    if rest:
+        yield rest
+
+
+def _length_of_part(block):
+    """How many bytes of a character that is not whole stand at the end of a block."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    decoder.decode(block)
+    return len(decoder.getstate()[0])
+
+
+def _check_file(path):
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines = 1
+    with open(path, "rb") as file:
+        first = file.read(3)
+        if not first:
+            raise ValueError(f"{path} is empty")
+        if first == codecs.BOM_UTF8:
+            raise ValueError(f"{path} begins with a byte order mark, which would count as a character; save it without")
+        file.seek(0)
+        while True:
+            block = file.read(_BLOCK_BYTES)
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                lines += error.object[: error.start].count(b"\n")
+                byte = f"\\x{error.object[error.start]:02x}"
+                raise ValueError(f"{path}:{lines}: the line is not valid UTF-8 at the byte {byte}") from None
+            if not block:
+                return
+            lines += block.count(b"\n")

@@ -1,0 +1,170 @@
+"""How models run on this machine: what is unrolled or compiled, on how many threads, where memory stays."""
+
+import collections
+import concurrent.futures
+import contextlib
+import ctypes
+import functools
+import itertools
+import os
+
+import tensorflow as tf
+
+_SUPPORTED_STRATEGIES = (
+    tf.distribute.MirroredStrategy,
+    tf.distribute.MultiWorkerMirroredStrategy,
+    tf.distribute.OneDeviceStrategy,  # As good as none.
+)
+
+# Products of wide layers are faster on several threads, of narrower ones on one. Measured on two cores: an epoch of the
+# peeky model of 128 units 1.9 s either way, with 2.9 and 1.9 s of CPU time; a step of a language model of 256
+# units 26 ms either way, with 40 and 27 ms of CPU time; of two layers of 384 units 97 ms, on one thread 135 ms.
+_MAX_SINGLE_THREAD_UNITS = 256
+
+# Unrolled graphs grow with the length; past this a loop compiles sooner and runs as fast.
+_MAX_UNROLLED_LENGTH = 32
+
+_MAX_STEPS_PER_EXECUTION = 50
+
+
+def unrolls(*lengths):
+    """Whether recurrent layers should be unrolled over sequences of these lengths on this machine.
+
+    On a CPU XLA makes short unrolled sequences fast; on a GPU unrolling would rule out cuDNN.
+    """
+    return all(length is not None and length <= _MAX_UNROLLED_LENGTH for length in lengths) and not has_gpu()
+
+
+def jit_compiles():
+    """Whether XLA should compile training steps here: on a CPU, outside distribution strategies."""
+    return not has_gpu() and not tf.distribute.has_strategy()
+
+
+def compile_options(steps_per_epoch):
+    """Options of `keras.Model.compile` that make training fast on this machine, a dictionary.
+
+    On a CPU the steps run as one XLA program, 50 at a time: together about twice as fast as Keras' defaults. Under a
+    distribution strategy neither is possible. Without XLA weights are the same from run to run but for their last bits:
+    `AddN` starts with the first input whose memory nothing else still reads (TensorFlow's `kernels/aggregate_ops.h`).
+
+    Raises:
+        ValueError: under a strategy that does not keep a copy of the whole model on each device.
+    """
+    if tf.distribute.has_strategy():
+        strategy = tf.distribute.get_strategy()
+        if not isinstance(strategy, _SUPPORTED_STRATEGIES):
+            raise ValueError(
+                "A recipe trains under MirroredStrategy, or MultiWorkerMirroredStrategy (seqzoo train --distributed). "
+                f"Received: {type(strategy).__name__}"
+            )
+        return {"jit_compile": False, "steps_per_execution": 1}
+    return {"jit_compile": jit_compiles(), "steps_per_execution": min(_MAX_STEPS_PER_EXECUTION, steps_per_epoch)}
+
+
+def choose_threads(hidden_dim):
+    """Has TensorFlow compute each operation of a narrow model on one thread: for the whole process, from its start.
+
+    Figures are then also the same whatever the number of processors. Does nothing once TensorFlow has begun to compute,
+    or where there is a GPU, or the number was chosen already (`TF_NUM_INTRAOP_THREADS`, `tf.config.threading`).
+
+    Args:
+        hidden_dim: int, units of the model's widest layer.
+    """
+    chosen = "TF_NUM_INTRAOP_THREADS" in os.environ or tf.config.threading.get_intra_op_parallelism_threads()
+    if hidden_dim <= _MAX_SINGLE_THREAD_UNITS and not chosen and not has_gpu():
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+
+
+def processors():
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def split_rows(rows, min_rows):
+    """Cuts the rows of a batch evenly into at most one slice a processor, each of at least `min_rows` if several.
+
+    On a GPU there is one slice.
+    """
+    count = 1 if has_gpu() else max(1, min(processors(), rows // min_rows))
+    edges = [rows * part // count for part in range(count + 1)]
+    return [slice(start, end) for start, end in itertools.pairwise(edges)]
+
+
+def in_parallel(function, items):
+    """`map` on a thread a processor, some items read ahead; on this one for a single item, which costs less.
+
+    For calls of compiled graphs, which run beside Python. After an error, and when the iterator is closed, what has
+    been begun is waited for.
+    """
+    items = iter(items)
+    ahead = list(itertools.islice(items, 2 * processors()))
+    if len(ahead) < 2:
+        yield from map(function, ahead)
+        return
+    pool = _threads(processors())
+    waiting = collections.deque(pool.submit(function, item) for item in ahead)
+    try:
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(function, item) for item in itertools.islice(items, 1))
+    finally:
+        concurrent.futures.wait([future for future in waiting if not future.cancel()])
+
+
+@functools.cache
+def _threads(number):
+    """A pool that stays: starting threads takes longer than answering some hundred strings."""
+    return concurrent.futures.ThreadPoolExecutor(number)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)  # A child has no threads but its own.
+
+
+def compiled_for_python(function, signature):
+    """A function of tensors as one graph that Python calls in little time.
+
+    A call of a `tf.function` looks up which graph fits, and the operations are handed from thread to thread. Here the
+    graph is named and runs on the thread that calls it; where there is a GPU it is an ordinary concrete function. It is
+    traced at once. Options of `tf.config.optimizer` do not reach it.
+
+    Args:
+        function: takes tensors and gives a tuple of tensors.
+        signature: list of `tf.TensorSpec`, of its arguments.
+
+    Returns:
+        A function that takes eager tensors and gives a sequence of them.
+    """
+    function = tf.function(function, input_signature=signature, autograph=False)
+    if has_gpu():
+        return function.get_concrete_function()
+    executor = "SINGLE_THREADED_EXECUTOR"
+    with tf.experimental.function_executor_type(executor):  # Else loops and conditions become what it cannot run.
+        graph = function.get_concrete_function()
+    captured, dtypes = list(graph.captured_inputs), [output.dtype for output in graph.outputs]
+
+    def call(*inputs):
+        return tf.raw_ops.StatefulPartitionedCall(
+            args=[*inputs, *captured], Tout=dtypes, f=graph, executor_type=executor
+        )
+
+    return call
+
+
+def has_gpu():
+    """Whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def keep_freed_memory():
+    """Has glibc keep the memory that is freed, for the whole process; does nothing where there is no glibc.
+
+    Every training step allocates its buffers anew. glibc would give them back to the kernel, which clears each page
+    again: a tenth or more of a language model's CPU time.
+    """
+    no_mmap, no_trim = (-4, 0), (-1, 2**31 - 1)  # M_MMAP_MAX, M_TRIM_THRESHOLD; see mallopt(3).
+    mallopt = os.name == "posix" and getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(*no_mmap)
+        mallopt(*no_trim)

@@ -1,0 +1,26 @@
+"""Scores of trained models on data they were not trained on: decoded answers, predicted texts, all sums."""
+
+from seqzoo.training.evaluation.pairs import evaluate_pairs
+from seqzoo.training.evaluation.sums import evaluate_all_sums, evaluate_sums
+from seqzoo.training.evaluation.texts import evaluate_text
+
+__all__ = ["evaluate", "evaluate_all_sums", "evaluate_sums"]
+
+_EVALUATIONS = {"pairs": evaluate_pairs, "text": evaluate_text}
+
+
+def evaluate(model, data):
+    """The figures of a model's task on data: decoded answers to pairs, or the predicted tokens of a text.
+
+    Args:
+        model: `StringModel`.
+        data: pairs (see `seqzoo.pipelines.as_pairs`) for a model that answers sources, a text (see
+            `TextPreprocessor.encode`) for a language model.
+
+    Returns:
+        The dictionary of `evaluate_pairs` or `evaluate_text`.
+
+    Raises:
+        ValueError: for data that do not fit the model, or none.
+    """
+    return _EVALUATIONS[model.task](model, data)

@@ -1,0 +1,60 @@
+"""What all recipes have in common."""
+
+import dataclasses
+from typing import ClassVar
+
+from seqzoo.runtime import compile_options
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What all recipes have in common; `dataclasses.replace` gives a variant.
+
+    Attributes:
+        name: str, as the command line has it.
+        dataset: the recipe's own data set; `None` where the user brings the data.
+    """
+
+    metric: ClassVar[str]
+    metric_label: ClassVar[str]
+    dataset_class: ClassVar[type]
+
+    @property
+    def command(self):
+        """The command that trains it."""
+        data = "" if self.dataset else " --data FILE"
+        return f"seqzoo train {self.name} --output DIR{data}"
+
+    @property
+    def data_name(self):
+        """The name of its own data set, or `None`."""
+        return self.dataset.name if self.dataset else None
+
+    def for_data(self, data):
+        """The recipe for a file of data: without its own data set, whose options apply to that data set alone."""
+        return self if data is None else dataclasses.replace(self, dataset=None)
+
+    @classmethod
+    def from_config(cls, config):
+        """The recipe that `dataclasses.asdict` described."""
+        dataset = config["dataset"] and cls.dataset_class(**config["dataset"])
+        return cls(**{**config, "dataset": dataset})
+
+    def check_data(self, data, validation_data=None):
+        """Checks that there is something to train on.
+
+        Raises:
+            ValueError: without a file and a data set of its own, or for validation data alone.
+        """
+        if data is None and validation_data is not None:
+            raise ValueError("Validation data needs data to train on: give both, or neither")
+        if data is None and self.dataset is None:
+            raise ValueError(f"The recipe {self.name} has no data of its own: give a file, --data FILE")
+
+    def _compile(self, model, optimizer, steps_per_epoch, overrides, **options):
+        options = {**options, **compile_options(steps_per_epoch), **overrides}
+        if options.get("run_eagerly"):
+            options["jit_compile"] = False
+        model.compile(**{"optimizer": optimizer, **options})
+        # Else the first step would be traced twice, and a search could not load a checkpoint before it.
+        model.optimizer.build(model.trainable_variables)

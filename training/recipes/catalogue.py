@@ -1,0 +1,102 @@
+"""The catalogue of recipes, by name."""
+
+import dataclasses
+import json
+
+from seqzoo.pipelines import AdditionData, TextData
+from seqzoo.training.recipes.pairs import PairRecipe
+from seqzoo.training.recipes.texts import TextRecipe
+
+_SUMS = AdditionData(digits=3, commute=True, short_sums=3)
+
+RECIPES = {
+    each.name: each
+    for each in (
+        PairRecipe("addition_baseline", "Seq2Seq", _SUMS, label_smoothing=0.05, epochs=60, learning_rate=6e-3),
+        PairRecipe(
+            "addition_reverse", "Seq2Seq", _SUMS, reverse=True, label_smoothing=0.05, epochs=30, learning_rate=8e-3
+        ),
+        PairRecipe("addition_peeky", "PeekySeq2Seq", _SUMS, label_smoothing=0.05, epochs=30, learning_rate=8e-3),
+        PairRecipe(
+            "addition_peeky_reverse",
+            "PeekySeq2Seq",
+            _SUMS,
+            reverse=True,
+            hidden_dim=192,
+            label_smoothing=0.05,
+            epochs=50,
+            learning_rate=8e-3,
+        ),
+        # An LSTM, of 128 or 256 units, takes many times as many epochs to find out about five digits.
+        PairRecipe(
+            "addition_5_digits",
+            "PeekySeq2Seq",
+            AdditionData(digits=5, short_sums=3),
+            reverse=True,
+            cell="gru",
+            hidden_dim=192,
+            label_smoothing=0.05,
+            epochs=16,
+            learning_rate=5e-3,
+        ),
+        PairRecipe("pairs_baseline", "Seq2Seq"),
+        PairRecipe("pairs_peeky_reverse", "PeekySeq2Seq", reverse=True),
+        TextRecipe("char_lstm"),
+        TextRecipe("char_lstm_pydoc", TextData("pydoc_data.topics"), ascii=True),
+        TextRecipe(
+            "char_lstm_tiny_shakespeare",
+            TextData("tiny_shakespeare"),
+            hidden_dim=384,
+            num_layers=2,
+            dropout=0.5,
+            epochs=18,
+            steps_per_epoch=None,
+            learning_rate=4e-3,
+            weight_decay=0.05,
+        ),
+        TextRecipe(
+            "word_lstm",
+            split="whitespace",
+            max_tokens=10_000,
+            embedding_dim=256,
+            tie_embeddings=True,
+            dropout=0.3,
+            window=32,
+            batch_size=32,
+        ),
+    )
+}
+
+
+def recipe(name):
+    """The recipe of that name.
+
+    Raises:
+        ValueError: where there is none.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"There is no recipe {name!r}. Choose one of: {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def recipe_found_by_search(path, name):
+    """The recipe of that name with the values that a search found.
+
+    Args:
+        path: the search's `best.json`.
+        name: str.
+
+    Raises:
+        ValueError: for an unknown recipe, a file that is no such thing, or another recipe's.
+        FileNotFoundError: for a missing file.
+    """
+    base = recipe(name)
+    try:
+        with open(path, encoding="utf-8") as file:
+            config = json.load(file)["recipe"]
+        found = config["name"]
+        if found == name:
+            return type(base).from_config({**dataclasses.asdict(base), **config})
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not the best.json of a search: {error}") from None
+    raise ValueError(f"{path} is the result of a search over {found}, not over {name}")
