@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import re
 
 import sphinx.util.logging
 
@@ -18,6 +19,7 @@ myst_heading_anchors = 3
 default_role = "py:obj"
 highlight_language = "text"
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 napoleon_custom_sections = [("Call arguments", "params_style")]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
@@ -34,8 +36,14 @@ _SUBPACKAGES = ("pipelines", "models", "training", "tuning", "export")
 
 
 def setup(app):
-    """Registers the check that the API reference is complete."""
+    """Registers what prepares docstrings, and the check that the API reference is complete."""
+    app.connect("autodoc-process-docstring", _escape_plurals)
     app.connect("env-check-consistency", _warn_of_missing_names)
+
+
+def _escape_plurals(app, what, name, obj, options, lines):
+    """Ends code before a letter, as in `Dataset`s, which reStructuredText takes for an error otherwise."""
+    lines[:] = [re.sub(r"(`[^`]+`)(?=\w)", r"\1\\ ", line) for line in lines]
 
 
 def _warn_of_missing_names(app, env):

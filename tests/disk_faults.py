@@ -16,7 +16,7 @@ import small_training as small
 import tensorflow as tf
 
 from seqzoo import export, models
-from seqzoo.models.training import train
+from seqzoo.training.run import train
 
 DISK = pathlib.Path(sys.argv[1])
 _PAGE = 4096

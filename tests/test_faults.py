@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from seqzoo import cli, models
-from seqzoo.models.training import train
+from seqzoo.training.run import train
 
 ROOT = pathlib.Path(__file__).parent
 RESULTS = ["history.csv", "history.png", "metrics.json", "model.keras", "run.json"]
@@ -42,7 +42,7 @@ def outcome(folder):
 def test_training_stopped_after_any_rename_and_resumed_is_as_one_left_alone(small, data, tmp_path, monkeypatch):
     """Before it, the folder is as after the one before."""
     preset, file = small.text_preset(epochs=2), data[0]
-    monkeypatch.setattr("seqzoo.models.training.evaluate", lambda *_: {})
+    monkeypatch.setattr("seqzoo.training.run.evaluate", lambda *_: {})
     train(preset, tmp_path / "whole", file, verbose=0)
     assert sorted(os.listdir(tmp_path / "whole")) == RESULTS
     replace, renames, number = os.replace, 0, 1
@@ -151,7 +151,7 @@ KILLED_WHILE_SAVING = """
 import os, pathlib, signal, sys
 import numpy as np
 import small_training as small
-from seqzoo.models.training import train
+from seqzoo.training.run import train
 
 small.without_compiling()
 savez = np.savez
@@ -269,7 +269,7 @@ def test_ctrl_c_while_results_are_written_says_what_is_kept(small, data, tmp_pat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("seqzoo.models.training.evaluate", interrupt)
+        patch.setattr("seqzoo.training.run.evaluate", interrupt)
         with pytest.raises(
             KeyboardInterrupt,
             match=r"3 of 3 epochs are kept in .*run; go on with seqzoo train, the same arguments and --resume",

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from seqzoo.export.card import weights_sha256
-from seqzoo.export.card_page import card_page
-from seqzoo.export.check import check_answers, check_steps, check_texts
+from seqzoo.export.cards.content import weights_sha256
+from seqzoo.export.cards.markdown import card_page
+from seqzoo.export.verification import check_answers, check_steps, check_texts
 from seqzoo.export.litert import answers_of, logits_of
 from seqzoo.export.saved_model import answers, loaded, most_probable_texts
 from seqzoo.models import (

@@ -123,7 +123,7 @@ def test_build_that_was_cut_off_goes_on_without_training_again(without_xla, tmp_
             build(sums_preset(), folder, verbose=0)
     assert os.listdir(folder) == ["training"]
     (folder / ".build-killed").mkdir()
-    monkeypatch.setattr("seqzoo.models.training.fit", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("seqzoo.training.run.fit", lambda *_, **__: 1 / 0)
     card = build(sums_preset(), folder, verbose=0, resume=True)
     assert set(os.listdir(folder)) == MADE
     assert build(sums_preset(), folder, verbose=0, resume=True)["weights_sha256"] == card["weights_sha256"]

@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from seqzoo.export import litert, saved_model
 from seqzoo.models import PRESETS, Greedy, LanguageModel, PeekySeq2Seq, Seq2Seq
-from seqzoo.models.training import train
+from seqzoo.training.run import train
 from seqzoo.pipelines import PairPreprocessor, TextPreprocessor
 
 PAIRS = [("한국", "KR"), ("日本", "JP"), ("🇫🇷", "FR")]

@@ -16,8 +16,8 @@ import numpy as np
 import small_training as small
 
 from seqzoo.models import optimizers, presets
-from seqzoo.models.distribution import Workers, mirrored
-from seqzoo.models.training import fit
+from seqzoo.training.distribution import Workers, mirrored
+from seqzoo.training.run import fit
 
 
 def trainings(folder, strategy=None, workers=None):

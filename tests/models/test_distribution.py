@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from seqzoo import models
 from seqzoo.models import distribution, preset
-from seqzoo.models.training import train
+from seqzoo.training.run import train
 
 SCRIPT = pathlib.Path(__file__).with_name("distributed_training.py")
 

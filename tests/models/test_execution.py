@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from seqzoo.models import execution
-from seqzoo.models.execution import compiled_for_python, in_parallel, shared_out
+from seqzoo.runtime import compiled_for_python, in_parallel, shared_out
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_what_has_begun_is_waited_for_when_the_rest_is_not_wanted(three_processo
 def test_a_forked_child_has_threads_of_its_own():
     code = """
 import os
-from seqzoo.models.execution import in_parallel
+from seqzoo.runtime import in_parallel
 assert list(in_parallel(abs, [-1, -2, -3])) == [1, 2, 3]
 child = os.fork()
 if not child:

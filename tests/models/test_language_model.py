@@ -140,7 +140,7 @@ def test_the_same_seed_gives_the_same_text_alone_and_in_a_shared_batch_but_for_n
 
 
 def tf_uniform(seed, position):
-    from seqzoo.models.samplers import uniform_numbers
+    from seqzoo.models.decoding.samplers import uniform_numbers
 
     return float(uniform_numbers(tf.constant([seed], tf.int64), position, 1))
 
@@ -216,7 +216,7 @@ def test_wrong_arguments_are_named_at_the_call(rhyme, method, prompt, options, m
 
 @pytest.mark.parametrize("lines", [False, True])
 def test_evaluation_equals_a_plain_token_by_token_loop(lines, monkeypatch):
-    monkeypatch.setattr("seqzoo.models.text_evaluation._PART", 16)  # The state crosses many borders.
+    monkeypatch.setattr("seqzoo.training.evaluation.texts._PART", 16)  # The state crosses many borders.
     preprocessor = TextPreprocessor.from_text(RHYME, lines=lines)
     keras.utils.set_random_seed(2)
     model = LanguageModel(preprocessor, 8, 16, cell="gru", num_layers=2)

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from seqzoo.export.card import weights_sha256
+from seqzoo.export.cards.content import weights_sha256
 from seqzoo.models import PRESETS, PeekySeq2Seq, Preset, Seq2Seq, card, evaluate, preset, ships
-from seqzoo.models.training import fit
+from seqzoo.training.run import fit
 from seqzoo.pipelines import load_addition
 
 SUMS = [name for name, preset in PRESETS.items() if isinstance(preset, Preset) and preset.digits]

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from seqzoo.models import Chain, Greedy, Sampler, Temperature, TopK, TopP
-from seqzoo.models.samplers import uniform_numbers
+from seqzoo.models.decoding.samplers import uniform_numbers
 
 PROBABILITIES = np.array([0.5, 0.25, 0.15, 0.07, 0.03], "float32")
 LOGITS = np.log(PROBABILITIES)

@@ -17,8 +17,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from seqzoo import models, pipelines, tuning
-from seqzoo.models.presets import found_recipe
-from seqzoo.models.training import write_table
+from seqzoo.training.recipes import found_recipe
+from seqzoo.training.run import write_table
 from seqzoo.tuning.results import table
 
 SCRIPT = pathlib.Path(__file__).with_name("run_search.py")
@@ -140,7 +140,7 @@ def scored_at_once(monkeypatch):
         write_table(folder / "trials.csv", table(tuner))
 
     monkeypatch.setattr("seqzoo.tuning.tuners._RecordingTuner.run_trial", run_trial)
-    monkeypatch.setattr("seqzoo.tuning.run.write_results", write_results)
+    monkeypatch.setattr("seqzoo.tuning.search.write_results", write_results)
 
 
 @pytest.mark.parametrize(("tuner", "after"), [("random", False), *((tuner, True) for tuner in tuning.TUNERS)])
