@@ -43,7 +43,9 @@ def setup(app):
 
 def _escape_plurals(app, what, name, obj, options, lines):
     """Ends code before a letter, as in `Dataset`s, which reStructuredText takes for an error otherwise."""
-    lines[:] = [re.sub(r"(`[^`]+`)(?=\w)", r"\1\\ ", line) for line in lines]
+    lines[:] = [
+        re.sub(r"(`[^`]+`)(\w?)", lambda match: r"\ ".join(filter(None, match.groups())), line) for line in lines
+    ]
 
 
 def _warn_of_missing_names(app, env):

@@ -47,21 +47,6 @@ def pair_file(tmp_path):
     return path
 
 
-@pytest.fixture
-def without_xla(monkeypatch):
-    """Presets train without XLA, whose compiling would be most of the time of a few steps."""
-    for module in ("presets", "text_presets"):
-        monkeypatch.setattr(f"seqzoo.models.{module}.execution", lambda steps_per_epoch: {"jit_compile": False})
-
-
-@pytest.fixture
-def eagerly(monkeypatch):
-    """Presets train without XLA and without graphs, for trainings of a step or two."""
-    options = {"run_eagerly": True, "jit_compile": False}
-    for module in ("presets", "text_presets"):
-        monkeypatch.setattr(f"seqzoo.models.{module}.execution", lambda steps_per_epoch: options)
-
-
 @pytest.fixture(scope="session")
 def small():
     """The module `small_training.py`, which processes that tests start also use."""

@@ -4,17 +4,16 @@ import dataclasses
 import itertools
 import math
 
-from seqzoo.models import preset, presets, text_presets
+from seqzoo.training import recipe
 
 TEXT = "the cat sat on the mat. a dog ran to the cat. " * 20
 
 
-def without_compiling():
-    """Trains without XLA and graphs, whose compiling would be most of the time of a few steps."""
-    presets.execution = text_presets.execution = lambda steps: {"run_eagerly": True, "jit_compile": False}
+EAGERLY = {"run_eagerly": True, "jit_compile": False}
+"""Compile options that skip graphs and XLA, whose compilation would be most of the time of a few steps."""
 
 
-def text_preset(**options):
+def text_recipe(**options):
     """A language model with dropout and three epochs of two batches."""
     small = {
         "hidden_dim": 4,
@@ -25,18 +24,18 @@ def text_preset(**options):
         "batch_size": 4,
     }
     return dataclasses.replace(
-        preset("char_lstm"), **{**small, "window": 4, "steps_per_epoch": 2, "epochs": 3, **options}
+        recipe("char_lstm"), **{**small, "window": 4, "steps_per_epoch": 2, "epochs": 3, **options}
     )
 
 
-def pairs_preset(**options):
+def pair_recipe(**options):
     """A peeky model with dropout and four epochs."""
     small = {"hidden_dim": 4, "embedding_dim": 4, "dropout": 0.3, "cell": "simple_rnn", "batch_size": 40}
-    return dataclasses.replace(preset("pairs_peeky_reverse"), **{**small, "epochs": 4, **options})
+    return dataclasses.replace(recipe("pairs_peeky_reverse"), **{**small, "epochs": 4, **options})
 
 
 def write_data(folder):
-    """The files `text.txt` and `pairs.tsv`; gives their names."""
+    """The files `text.txt` and `pairs.tsv`; returns their names."""
     text, pairs = folder / "text.txt", folder / "pairs.tsv"
     text.write_text(TEXT)
     sources = ("".join(letters) for length in (1, 2, 3) for letters in itertools.product("abcd", repeat=length))
