@@ -16,7 +16,7 @@ from seqzoo.models import load
 from seqzoo.pipelines import digits_of_sums
 from seqzoo.runtime import choose_threads
 from seqzoo.training.evaluation.sums import MAX_EXHAUSTIVE_DIGITS, all_operands
-from seqzoo.training.run import train_loaded
+from seqzoo.training.run import train
 
 _SHIPPED_QUANTIZATION = "float16"
 _TRAINING = "training"
@@ -56,8 +56,15 @@ def build(recipe, output, data=None, seed=0, verbose="auto", resume=False, compi
         choose_threads(recipe.hidden_dim)
         recipe = recipe.for_data(data)
         loaded = recipe.training_data(data, seed=seed)
-        trained, metrics = train_loaded(
-            recipe, training, loaded, data, None, seed, verbose, resume=continues, compile_options=compile_options
+        trained, metrics = train(
+            recipe,
+            training,
+            data,
+            seed=seed,
+            verbose=verbose,
+            resume=continues,
+            compile_options=compile_options,
+            loaded=loaded,
         )
         with _training_kept(training), tempfile.TemporaryDirectory(dir=output, prefix=".build-") as temporary:
             # The SavedModel's examples name the model as its folder is called.

@@ -43,7 +43,7 @@ def ask_in_fresh_process(folder, sources):
 
 @contextlib.contextmanager
 def loaded(folder):
-    """A SavedModel in a session of its own, loaded as TensorFlow Serving does; gives `run(signature, **inputs)`."""
+    """Loads a SavedModel as TensorFlow Serving does, in a session of its own; yields `run(signature, **inputs)`."""
     v1, graph = tf.compat.v1, tf.Graph()
     session = v1.Session(graph=graph)
     with graph.as_default():
@@ -71,12 +71,12 @@ def greedy_texts_of_saved_model(run, prompts, length):
 
 def answers_of_litert(interpreter, model):
     """A function from a list of `str` to the answers of a `Seq2Seq`'s file."""
-    ask = interpreter.get_signature_runner("serving_default")
+    answer = interpreter.get_signature_runner("serving_default")
     length = model.preprocessor.source_length
 
     def answers(sources):
         batch = [[ord(character) for character in text.ljust(length, "\0")] for text in sources]
-        return ["".join(map(chr, row[row > 0])) for row in ask(source=np.array(batch, "int32"))["answer"]]
+        return ["".join(map(chr, row[row > 0])) for row in answer(source=np.array(batch, "int32"))["answer"]]
 
     return answers
 

@@ -12,6 +12,7 @@ from seqzoo.export.clients import (
     logits_of_litert,
 )
 from seqzoo.models import Greedy
+from seqzoo.models.decoding.continuation import allowed_tokens
 from seqzoo.pipelines import START_ID, as_pairs, load_test_sums
 from seqzoo.pipelines.pair_batches import with_teacher_forcing
 from seqzoo.pipelines.pairs import decoded
@@ -96,7 +97,7 @@ class PairVerification(_Verification):
         return self.compare(answers_of_litert(interpreter, self.model))
 
     def compare(self, answer):
-        """Compares an export that a function `answer`, from at most 1,024 `str` to as many, asks."""
+        """Compares an export, given as a function from a list of at most 1,024 `str` to their answers."""
         (sources, targets), own = self.rows, self.own_answers
         exported = [text for at in range(0, len(sources), _BATCH) for text in answer(sources[at : at + _BATCH])]
         result = _compared(own, exported, self._gaps)
@@ -190,7 +191,7 @@ class TextVerification(_Verification):
         differs = own[:shared] != exported[:shared]
         at = int(np.argmax(differs)) if differs.any() else shared
         logits = model.read(np.concatenate([prompt, own[:at]])[None])[0][:, -1]
-        return _gaps(tf.where(model.allowed(), logits, -float("inf")))[0]
+        return _gaps(tf.where(allowed_tokens(preprocessor.vocabulary), logits, -float("inf")))[0]
 
 
 _VERIFICATIONS = {"pairs": PairVerification, "text": TextVerification}

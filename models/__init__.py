@@ -19,25 +19,7 @@ from seqzoo.models.metrics import BitsPerToken, ExactMatch, Perplexity
 from seqzoo.models.seq2seq import PeekySeq2Seq, Seq2Seq
 
 __all__ = [
-    "BitsPerToken",
-    "Chain",
-    "Decoder",
-    "Encoder",
-    "ExactMatch",
-    "Greedy",
-    "LanguageModel",
-    "PeekyDecoder",
-    "PeekySeq2Seq",
-    "Perplexity",
-    "Sampler",
-    "Seq2Seq",
-    "SequenceCrossentropy",
-    "StringModel",
-    "Temperature",
-    "TopK",
-    "TopP",
-    "card",
-    "from_preset",
-    "load",
-    "presets",
-]
+    "BitsPerToken", "Chain", "Decoder", "Encoder", "ExactMatch", "Greedy", "LanguageModel", "PeekyDecoder",
+    "PeekySeq2Seq", "Perplexity", "Sampler", "Seq2Seq", "SequenceCrossentropy", "StringModel", "Temperature",
+    "TopK", "TopP", "card", "from_preset", "load", "presets",
+]  # fmt: skip

@@ -7,6 +7,7 @@ import tensorflow as tf
 from seqzoo.models import loading
 from seqzoo.models.optimizers import Adam
 from seqzoo.models.strings import as_list, check_is_batch, holds_strings
+from seqzoo.pipelines.input_pipeline import EpochNumber
 from seqzoo.pipelines.vocabulary import Vocabulary
 from seqzoo.runtime import jit_compiles, keep_freed_memory
 
@@ -14,11 +15,11 @@ from seqzoo.runtime import jit_compiles, keep_freed_memory
 class StringModel(keras.Model):
     """A functional Keras model that owns the preprocessor between strings and its ids.
 
-    It is trained, evaluated and asked with strings as well as with the batches of ids that its preprocessor makes, and
+    It trains, evaluates and predicts on strings as well as on the batches of ids that its preprocessor makes, and
     saves the preprocessor with its weights. Loading, evaluation, export and the command line know this class alone.
 
-    Subclasses are functional, pass `preprocessor` and the rest of their configuration to `_set_config`, and define the
-    methods that raise `NotImplementedError` here.
+    Subclasses are functional, pass the preprocessor and the rest of their configuration to `_set_config`, and define
+    the methods that raise `NotImplementedError` here.
 
     Attributes:
         preprocessor: what turns strings into ids and back.
@@ -77,7 +78,7 @@ class StringModel(keras.Model):
     ):
         """Trains on strings, or on batches; see `keras.Model.fit`.
 
-        Strings give the same weights, to the bit, as the preprocessor's batches with the same seed.
+        Training on strings ends with the same weights, to the bit, as on the preprocessor's batches with the same seed.
 
         Args:
             x: strings, in the forms that the class documents; or anything that Keras takes.
@@ -111,7 +112,7 @@ class StringModel(keras.Model):
             epoch = tf.Variable(0, dtype=tf.int64, trainable=False) if number_epochs else None
             x = self._training_batches(data, batch_size or self.default_batch_size, seed if shuffle else None, epoch)
             if number_epochs:
-                callbacks = _with_callback(callbacks, _EpochNumber(epoch), self)
+                callbacks = _with_callback(callbacks, EpochNumber(epoch), self)
             else:
                 x = x.repeat()
             batch_size = None
@@ -232,7 +233,7 @@ class StringModel(keras.Model):
 
         Args:
             name: str, one of `seqzoo.models.presets()`.
-            load_weights: bool; `False` gives the architecture and the preprocessor with random weights.
+            load_weights: bool; `False` for the architecture and the preprocessor with random weights.
 
         Returns:
             The model, not compiled.
@@ -272,7 +273,7 @@ class StringModel(keras.Model):
             parts[path].trainable = False
         return model
 
-    def _set_config(self, preprocessor, config):
+    def _set_config(self, preprocessor, **config):
         """Keeps what `get_config` returns, after the functional model was made."""
         self.preprocessor = preprocessor
         self._config = config
@@ -322,17 +323,6 @@ def load(path):
 def from_preset(name, load_weights=True):
     """The model of a preset, whatever its class; see `StringModel.from_preset`."""
     return StringModel.from_preset(name, load_weights)
-
-
-class _EpochNumber(keras.callbacks.Callback):
-    """Writes the number of the epoch that runs to a variable, which decides the order of the batches."""
-
-    def __init__(self, variable):
-        super().__init__()
-        self._variable = variable
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._variable.assign(epoch)
 
 
 def _with_callback(callbacks, callback, model):

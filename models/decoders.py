@@ -11,8 +11,8 @@ from seqzoo.models.layers.recurrent import number_of_states, recurrent_layers, r
 class Decoder(keras.Model):
     """Writes an answer, token by token, from the states it is given.
 
-    `Decoder` of *Deep Learning from Scratch 2*, section 7.3.2. Called on a whole target it gives all logits at once
-    (teacher forcing); `step` gives those of one token. Both give the same numbers.
+    `Decoder` of *Deep Learning from Scratch 2*, section 7.3.2. Called on a whole target it returns all logits at once
+    (teacher forcing); `step` returns those of one token. Both compute the same numbers.
 
     Args:
         vocabulary_size: int.

@@ -9,7 +9,7 @@ from seqzoo.models.layers.recurrent import recurrent_layers
 
 @keras.saving.register_keras_serializable("seqzoo")
 class Encoder(keras.Model):
-    """Reads a source and gives the states that the decoder starts from.
+    """Encodes a source as the states that the decoder starts from.
 
     `Encoder` of *Deep Learning from Scratch 2*, section 7.3.1, with any number of layers of any cell. Padding is read
     like any other token.
@@ -94,7 +94,7 @@ class Encoder(keras.Model):
 
         Returns:
             A dictionary of `projected`, each token's embedding times the first layer's kernel, and `recurrent`, what
-            `Recurrent.recur` gives after that token at the start, `[vocabulary_size, gates × hidden_dim]` both; and
+            `Recurrent.recur` returns after that token at the start, `[vocabulary_size, gates × hidden_dim]` both; and
             `states`, those of the first layer after it, a list of `[vocabulary_size, hidden_dim]`.
         """
         layer = self.recurrent[0]
@@ -103,11 +103,11 @@ class Encoder(keras.Model):
         return {"projected": projected, "recurrent": layer.recur(projected, states), "states": states}
 
     def read(self, source, tables=None):
-        """The states that a call gives, by the steps of inference: what depends on one token alone is looked up.
+        """The states that a call returns, step by step: what depends on one token alone is looked up.
 
         Args:
             source: int32, `[batch, length]`, `length` known.
-            tables: what `tables` gives, computed unless given: work for each token of the vocabulary.
+            tables: what `tables` returns; `None` to compute it, which is work for each token of the vocabulary.
 
         Returns:
             The list `states` of the class.

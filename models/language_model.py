@@ -8,14 +8,14 @@ import tensorflow as tf
 from keras import ops
 
 from seqzoo.models.base import StringModel
-from seqzoo.models.decoding.continuation import continue_text, initial_decoding_state
+from seqzoo.models.decoding.continuation import allowed_tokens, continue_text, encode_stop, initial_decoding_state
 from seqzoo.models.decoding.samplers import Sampler
 from seqzoo.models.layers.recurrent import number_of_states, recurrent_layers
 from seqzoo.models.metrics import BitsPerToken, Perplexity
 from seqzoo.models.serving import language_model_functions, language_model_token_functions
 from seqzoo.models.strings import as_list, check_errors_option
 from seqzoo.pipelines.row_errors import raise_first_error
-from seqzoo.pipelines.text_preprocessor import END_ID, TextPreprocessor
+from seqzoo.pipelines.text_preprocessor import TextPreprocessor
 from seqzoo.runtime import in_parallel, split_rows
 
 _STREAM_TOKENS = 8
@@ -38,7 +38,7 @@ class LanguageModel(StringModel):
     strings.
 
     Args:
-        preprocessor: `TextPreprocessor`; it gives the vocabulary, and is saved with the model.
+        preprocessor: `TextPreprocessor`, which holds the vocabulary and is saved with the model.
         embedding_dim: int.
         hidden_dim: int, units of each recurrent layer.
         cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
@@ -111,15 +111,13 @@ class LanguageModel(StringModel):
         self.hidden_dim = hidden_dim
         self._set_config(
             preprocessor,
-            {
-                "embedding_dim": embedding_dim,
-                "hidden_dim": hidden_dim,
-                "cell": cell,
-                "num_layers": num_layers,
-                "dropout": dropout,
-                "tie_embeddings": tie_embeddings,
-                "dtype": policy.name,
-            },
+            embedding_dim=embedding_dim,
+            hidden_dim=hidden_dim,
+            cell=cell,
+            num_layers=num_layers,
+            dropout=dropout,
+            tie_embeddings=tie_embeddings,
+            dtype=policy.name,
         )
 
     @classmethod
@@ -188,16 +186,15 @@ class LanguageModel(StringModel):
             sampler: `Sampler`; `None` draws by the model's own probabilities.
             seed: int, or one for each prompt. What is drawn for a prompt depends on its seed alone, not on the batch
                 (but for near-ties, since sums are rounded by the batch's size): the same prompt twice with one seed
-                gives the same text twice.
+                leads to the same text twice.
             stop: `str`, or `None`. A text is complete once it ends with it.
             skip: tokens that must not be written, an iterable of `str`: the characters of a `str`, say.
             errors: `"raise"`; or `"return"`, to continue every prompt that can be read and to return the errors.
 
         Returns:
-            A list of `str`, the texts without their prompts; one `str` for one. A text also ends, before
-            `max_length`, at the end symbol. The start token and the unknown token are never written. With
-            `errors="return"`, a tuple of the texts, `""` for wrong prompts, and the errors in the same form, `""` for
-            prompts that are fine.
+            A list of `str`, the texts without their prompts; one `str` for one. A text also ends, before `max_length`,
+            at the end symbol. The start token and the unknown token are never written. With `errors="return"`, a tuple
+            of the texts, `""` for wrong prompts, and the errors in the same form, `""` for prompts that are fine.
 
         Raises:
             ValueError: for a prompt with tokens outside a vocabulary that has no unknown token, for a negative
@@ -219,19 +216,18 @@ class LanguageModel(StringModel):
 
         parts = in_parallel(write_part, split_rows(len(prompts), _MIN_PROMPTS_PER_THREAD)) if max_length else []
         texts = [text.decode() for part in parts for text in part] or [""] * len(prompts)
-        if errors == "raise":
-            return texts[0] if alone else texts
         messages = [message.decode() for message in messages.numpy()]
         texts = ["" if message else text for text, message in zip(texts, messages, strict=True)]
-        return (texts[0], messages[0]) if alone else (texts, messages)
+        if alone:
+            texts, messages = texts[0], messages[0]
+        return texts if errors == "raise" else (texts, messages)
 
     def stream(self, prompt, max_length=100, sampler=None, seed=0, stop=None, skip=()):
         """`generate` for one prompt, as an iterator over pieces of the text while it is written."""
         start, messages = self._begin([prompt], max_length, sampler, seed, stop, skip)
         raise_first_error(messages, None)
-        state, rules = start(slice(1))
+        (state, rules), write = start(slice(1)), self._writer(sampler or Sampler())
         separator = self.preprocessor.vocabulary.separator
-        write = self._writer(sampler or Sampler())
 
         def pieces(state):
             for position in range(0, max_length, _STREAM_TOKENS):
@@ -257,8 +253,8 @@ class LanguageModel(StringModel):
         seeds = [seed] * len(prompts) if isinstance(seed, numbers.Integral) else list(seed)
         if len(seeds) != len(prompts):
             raise ValueError(f"There must be one seed, or one a prompt ({len(prompts)}). Received: {len(seeds)}")
-        stop_ids = self._stop_ids(stop)
-        seeds, allowed = tf.constant(seeds, tf.int64), self.allowed(skip)
+        stop_ids = encode_stop(self.preprocessor.vocabulary, stop)
+        seeds, allowed = tf.constant(seeds, tf.int64), allowed_tokens(self.preprocessor.vocabulary, skip)
 
         def start(rows):
             state = self.read_prompts(ids[rows], lengths[rows], len(stop_ids))
@@ -271,34 +267,13 @@ class LanguageModel(StringModel):
 
         Args:
             ids: int32 `[batch, length]`, as `preprocessor.encode_prompts` returns them.
-            lengths: int32 `[batch]`, likewise.
+            lengths: int32 `[batch]`, as it returns them too.
             stop_length: int, tokens of the stop string.
 
         Returns:
             The state that `continue_text` starts from, a dictionary.
         """
         return initial_decoding_state(*self._read_prompts(ids, lengths), stop_length)
-
-    def _stop_ids(self, stop):
-        if stop is None:
-            return []
-        ids = self.preprocessor.vocabulary.lookup([stop]).flat_values.numpy().tolist()
-        if not ids or self.preprocessor.vocabulary.unknown_id in ids:
-            raise ValueError(f"stop must be text of tokens that the model can write. Received: stop={stop!r}")
-        return ids
-
-    def allowed(self, skip=()):
-        """Which tokens may be written, bool `[vocabulary_size]`: all listed ones but `skip`, and the end symbol."""
-        vocabulary = self.preprocessor.vocabulary
-        skip = set(skip)
-        if unlisted := sorted(skip - set(vocabulary.tokens)):
-            raise ValueError(f"skip has the token {unlisted[0]!r}, which is not in the vocabulary")
-        first = vocabulary.size - len(vocabulary.tokens)
-        allowed = [index == END_ID for index in range(first)]
-        allowed += [token not in skip for token in vocabulary.tokens]
-        if not any(allowed[first:]):
-            raise ValueError("skip leaves no token to write. Received: the whole vocabulary")
-        return tf.constant(allowed)
 
     @functools.cached_property
     def _read_prompts(self):
@@ -342,9 +317,7 @@ class LanguageModel(StringModel):
         return x, new_states
 
     def _logits(self, x):
-        if self.dense is not None:
-            return self.dense(x)
-        return ops.cast(self.embedding(x, reverse=True), "float32")
+        return self.dense(x) if self.dense else ops.cast(self.embedding(x, reverse=True), "float32")
 
     # === Training and exports ===
 
@@ -356,13 +329,8 @@ class LanguageModel(StringModel):
         """See `StringModel`."""
         return [BitsPerToken(), Perplexity()]
 
-    def serving_functions(self):
-        """See `StringModel`: `serving_default` and `sample`."""
-        return language_model_functions(self)
-
-    def token_functions(self):
-        """See `StringModel`: `serving_default` and `step`."""
-        return language_model_token_functions(self)
+    serving_functions = language_model_functions
+    token_functions = language_model_token_functions
 
     def _string_data(self, x, y):
         if y is not None:

@@ -29,10 +29,17 @@ class ExactMatch(keras.metrics.MeanMetricWrapper):
 
 
 class _FromNats(keras.metrics.SparseCategoricalCrossentropy):
-    """A function of the mean nats per token, from logits `[batch, length, vocabulary_size]`."""
+    """A function of the mean nats per token, from logits `[batch, length, vocabulary_size]`.
 
-    def __init__(self, name, dtype=None):
-        super().__init__(name=name, dtype=dtype, from_logits=True)
+    Args:
+        name: str.
+        dtype: dtype of the mean.
+    """
+
+    default_name = None
+
+    def __init__(self, name=None, dtype=None):
+        super().__init__(name=name or self.default_name, dtype=dtype, from_logits=True)
 
     def get_config(self):
         """The constructor's arguments."""
@@ -41,17 +48,12 @@ class _FromNats(keras.metrics.SparseCategoricalCrossentropy):
 
 @keras.saving.register_keras_serializable("seqzoo")
 class BitsPerToken(_FromNats):
-    """Mean of the negative binary logarithms of the tokens' probabilities.
+    """Mean of the negative binary logarithms of the tokens' probabilities, from logits.
 
     In nats the same is the loss of a language model, `keras.losses.SparseCategoricalCrossentropy(from_logits=True)`.
-
-    Args:
-        name: str.
-        dtype: dtype of the mean.
     """
 
-    def __init__(self, name="bits_per_token", dtype=None):
-        super().__init__(name, dtype)
+    default_name = "bits_per_token"
 
     def result(self):
         """The mean so far, a scalar."""
@@ -60,15 +62,9 @@ class BitsPerToken(_FromNats):
 
 @keras.saving.register_keras_serializable("seqzoo")
 class Perplexity(_FromNats):
-    """The exponential of the mean nats per token: as uncertain as among that many equally probable tokens.
+    """The exponential of the mean nats per token, from logits: as uncertain as among so many equal tokens."""
 
-    Args:
-        name: str.
-        dtype: dtype of the mean.
-    """
-
-    def __init__(self, name="perplexity", dtype=None):
-        super().__init__(name, dtype)
+    default_name = "perplexity"
 
     def result(self):
         """The perplexity so far, a scalar."""

@@ -15,7 +15,7 @@ class _ClippedAsAWhole:
         context = tf.distribute.get_replica_context()
         replicas = 1 if context is None else context.num_replicas_in_sync
         if replicas > 1 and self.global_clipnorm:
-            # As a mean, since the optimizer adds what each replica gives it; it finds nothing left to clip.
+            # As a mean, since the optimizer adds up the replicas' gradients; it finds nothing left to clip.
             grads = context.all_reduce(tf.distribute.ReduceOp.MEAN, grads)
             grads, _ = tf.clip_by_global_norm(grads, self.global_clipnorm / replicas)
         super().apply(grads, trainable_variables)

@@ -38,7 +38,7 @@ class Seq2Seq(StringModel):
     dictionary of `source` and `target`), `generate` and `predict` take and return strings.
 
     Args:
-        preprocessor: `PairPreprocessor`; it gives the vocabulary and the lengths, and is saved with the model.
+        preprocessor: `PairPreprocessor`, which holds the vocabulary and the lengths and is saved with the model.
         embedding_dim: int.
         hidden_dim: int, units of each recurrent layer.
         cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
@@ -111,17 +111,15 @@ class Seq2Seq(StringModel):
         self._reads_tables = shared["unroll"] and preprocessor.vocabulary.size <= _MAX_TABLE_TOKENS
         self._set_config(
             preprocessor,
-            {
-                "embedding_dim": embedding_dim,
-                "hidden_dim": hidden_dim,
-                "cell": cell,
-                "num_layers": num_layers,
-                "dropout": dropout,
-                "pass_cell_state": pass_cell_state,
-                "unroll": unroll,
-                "initializer": initializer,
-                "dtype": policy.name,
-            },
+            embedding_dim=embedding_dim,
+            hidden_dim=hidden_dim,
+            cell=cell,
+            num_layers=num_layers,
+            dropout=dropout,
+            pass_cell_state=pass_cell_state,
+            unroll=unroll,
+            initializer=initializer,
+            dtype=policy.name,
         )
 
     @classmethod
@@ -164,9 +162,9 @@ class Seq2Seq(StringModel):
         alone = isinstance(strings, str | bytes)
         rows = list(self._rows([strings] if alone else strings, batch_size, errors))
         answers, messages = [answer for answer, _ in rows], [message for _, message in rows]
-        if errors == "raise":
-            return answers[0] if alone else answers
-        return (answers[0], messages[0]) if alone else (answers, messages)
+        if alone:
+            answers, messages = answers[0], messages[0]
+        return answers if errors == "raise" else (answers, messages)
 
     def generate_each(self, strings, batch_size=1024):
         """`generate` for any iterable of strings, however long: an iterator of the answers.
@@ -229,7 +227,7 @@ class Seq2Seq(StringModel):
         """The most probable token at each step.
 
         Args:
-            source: int32 `[batch, source_length]`, as `preprocessor.encode_sources` gives it.
+            source: int32 `[batch, source_length]`, as `preprocessor.encode_sources` returns it.
 
         Returns:
             `(ids, log_probability)`: int32 `[batch, target_length]`, 0 from the answer's end on, and float32 `[batch]`,
@@ -255,13 +253,8 @@ class Seq2Seq(StringModel):
         """See `StringModel`."""
         return [ExactMatch()]
 
-    def serving_functions(self):
-        """See `StringModel`: `serving_default`, `ids` and `score`."""
-        return seq2seq_functions(self)
-
-    def token_functions(self):
-        """See `StringModel`: `serving_default`, `batch_1`, `encode` and `decode_step`."""
-        return seq2seq_token_functions(self)
+    serving_functions = seq2seq_functions
+    token_functions = seq2seq_token_functions
 
     def _string_data(self, x, y):
         if y is None and isinstance(x, dict) and sorted(x) == ["source", "target"]:

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from seqzoo.models.decoding.continuation import continue_text
+from seqzoo.models.decoding.continuation import allowed_tokens, continue_text
 from seqzoo.models.decoding.samplers import Sampler
 from seqzoo.models.losses import counted
 from seqzoo.pipelines.pair_batches import with_teacher_forcing
@@ -53,7 +53,7 @@ def seq2seq_functions(model):
 
 def language_model_functions(model):
     """String functions of a `LanguageModel`: `serving_default` and `sample`; see `StringModel.serving_functions`."""
-    preprocessor, allowed = model.preprocessor, model.allowed()
+    preprocessor, allowed = model.preprocessor, allowed_tokens(model.preprocessor.vocabulary)
 
     def write(prompt, length, seed, sampler, error):
         ids, prompt_lengths, prompt_error = preprocessor.encode_prompts(prompt)

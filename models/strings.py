@@ -1,4 +1,4 @@
-"""Strings among what `fit`, `evaluate` and `predict` take, told apart from batches."""
+"""Which of the data that `fit`, `evaluate` and `predict` take are strings, and which are batches."""
 
 import numpy as np
 import tensorflow as tf

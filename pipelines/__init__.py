@@ -17,26 +17,8 @@ from seqzoo.pipelines.texts import as_text, read_text, text_sha256
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary
 
 __all__ = [
-    "END_ID",
-    "PADDING_ID",
-    "START_ID",
-    "Addition",
-    "AdditionData",
-    "PairPreprocessor",
-    "TextData",
-    "TextPreprocessor",
-    "Vocabulary",
-    "as_pairs",
-    "as_text",
-    "digits_of_sums",
-    "hold_out",
-    "load_addition",
-    "load_python_topics",
-    "load_test_sums",
-    "load_tiny_shakespeare",
-    "read_pairs",
-    "read_text",
-    "text_sha256",
-    "with_commuted_sums",
-    "with_short_sums_repeated",
-]
+    "END_ID", "PADDING_ID", "START_ID", "Addition", "AdditionData", "PairPreprocessor", "TextData",
+    "TextPreprocessor", "Vocabulary", "as_pairs", "as_text", "digits_of_sums", "hold_out", "load_addition",
+    "load_python_topics", "load_test_sums", "load_tiny_shakespeare", "read_pairs", "read_text", "text_sha256",
+    "with_commuted_sums", "with_short_sums_repeated",
+]  # fmt: skip

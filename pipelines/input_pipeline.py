@@ -1,5 +1,6 @@
-"""What data sets that are read again and again have in common: the number of the epoch, and prompt ends."""
+"""What input pipelines have in common: the number of the epoch that they are read in, and how they run."""
 
+import keras
 import tensorflow as tf
 
 # Batches made ahead of those that are trained on.
@@ -29,3 +30,15 @@ def without_autotune(dataset):
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+class EpochNumber(keras.callbacks.Callback):
+    """Writes the number of the epoch that runs to a variable, which decides the order of the batches."""
+
+    def __init__(self, variable):
+        super().__init__()
+        self._variable = variable
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Writes the number, from 0."""
+        self._variable.assign(epoch)

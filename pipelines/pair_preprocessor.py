@@ -3,14 +3,18 @@
 import keras
 import tensorflow as tf
 
-from seqzoo.pipelines.pair_batches import pair_batches, with_teacher_forcing
+from seqzoo.pipelines.input_pipeline import PREFETCHED, without_autotune
+from seqzoo.pipelines.pair_batches import epochs_of_batches, with_teacher_forcing
 from seqzoo.pipelines.pairs import as_pairs, decoded, hold_out, read_pairs
+from seqzoo.pipelines.preprocessor import Preprocessor
 from seqzoo.pipelines.row_errors import MAX_SHOWN_CHARACTERS, checked_ids, escaped
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
 
+_ENCODED_ROWS = 8192
+
 
 @keras.saving.register_keras_serializable("seqzoo")
-class PairPreprocessor:
+class PairPreprocessor(Preprocessor):
     """Turns string pairs into padded id batches, and ids back into strings.
 
     All methods but `from_pairs` are TensorFlow operations on whole batches: the same code runs eagerly, in `tf.data`
@@ -39,10 +43,8 @@ class PairPreprocessor:
                 "source_length and target_length must be at least 1. "
                 f"Received: source_length={source_length}, target_length={target_length}"
             )
-        self.vocabulary = vocabulary
-        self.source_length = int(source_length)
-        self.target_length = int(target_length)
-        self.reverse = bool(reverse)
+        lengths = {"source_length": int(source_length), "target_length": int(target_length)}
+        super().__init__(vocabulary, **lengths, reverse=bool(reverse))
 
     @classmethod
     def from_pairs(cls, pairs, reverse=False, split="characters", unknown=False):
@@ -135,10 +137,6 @@ class PairPreprocessor:
         """What is wrong with each pair, string `[batch]`; `""` where nothing is."""
         return self._encode_pairs(sources, targets)[2]
 
-    def decode(self, ids):
-        """Strings `[batch]` of answer ids `[batch, length]`; what follows an answer's end must be padding."""
-        return self.vocabulary.join(ids)
-
     def __call__(self, sources, targets):
         """One training batch.
 
@@ -179,16 +177,46 @@ class PairPreprocessor:
             ValueError: for the first wrong pair, for no pair, or fewer than one batch with `drop_remainder`. A wrong
                 pair far down in a streamed data set is a `tf.errors.InvalidArgumentError` when it is reached.
         """
-        return pair_batches(
-            self._encode_pairs,
-            self.vocabulary.size,
-            pairs,
-            batch_size,
-            shuffle_seed,
-            drop_remainder,
-            shuffle_buffer,
-            epoch,
-        )
+        if batch_size < 1 or shuffle_buffer < 1:
+            raise ValueError(
+                "batch_size and shuffle_buffer must be at least 1. "
+                f"Received: batch_size={batch_size}, shuffle_buffer={shuffle_buffer}"
+            )
+        size = self.vocabulary.size
+        window_rows = -(-shuffle_buffer // batch_size) * batch_size
+        stored = tf.uint8 if size <= 2**8 else tf.uint16 if size <= 2**16 else tf.int32
+
+        def encode(sources, targets, first_row=1):
+            ids = checked_ids(*self._encode_pairs(sources, targets), first_row)
+            return tuple(tf.cast(each, stored) for each in ids)
+
+        # Without a graph, which would take longer to make than it saves.
+        blocks = as_pairs(pairs).batch(_ENCODED_ROWS)
+        encoded, rows = [], 0
+        for sources, targets in blocks:
+            encoded.append(encode(sources, targets, first_row=1 + rows))
+            rows += len(sources)
+            if rows > window_rows:
+                break
+        if rows == 0:
+            raise ValueError("There are no pairs. Received an empty data set")
+        if rows < batch_size and drop_remainder:
+            raise ValueError(
+                f"Too few pairs for a batch of {batch_size}: received {rows}. Use more pairs or a smaller batch size"
+            )
+        in_memory = rows <= window_rows
+        if in_memory:
+            windows = tf.data.Dataset.from_tensors(
+                tuple(tf.concat(each, axis=0) for each in zip(*encoded, strict=True))
+            )
+        else:
+            windows = blocks.map(encode, num_parallel_calls=tf.data.AUTOTUNE).rebatch(window_rows)
+
+        dataset = epochs_of_batches(windows, batch_size, shuffle_seed, drop_remainder, epoch)
+        if in_memory:
+            count = rows // batch_size if drop_remainder else -(-rows // batch_size)
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+        return without_autotune(dataset.prefetch(PREFETCHED))
 
     def read(self, path):
         """The pairs of a file, each checked to fit this preprocessor; see `read_pairs`."""
@@ -197,27 +225,6 @@ class PairPreprocessor:
     def hold_out(self, pairs, seed=0, percent=10):
         """Splits pairs into `(training, validation)`, by source; see `seqzoo.pipelines.hold_out`."""
         return hold_out(pairs, seed, percent)
-
-    def get_config(self):
-        """The constructor's arguments, the vocabulary serialised."""
-        return {
-            "vocabulary": keras.saving.serialize_keras_object(self.vocabulary),
-            "source_length": self.source_length,
-            "target_length": self.target_length,
-            "reverse": self.reverse,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        """The preprocessor that `get_config` described."""
-        vocabulary = keras.saving.deserialize_keras_object(config["vocabulary"])
-        return cls(**{**config, "vocabulary": vocabulary})
-
-    def __eq__(self, other):
-        return isinstance(other, PairPreprocessor) and self.get_config() == other.get_config()
-
-    def __hash__(self):
-        return hash((self.vocabulary, self.source_length, self.target_length, self.reverse))
 
     def _encode_pairs(self, sources, targets):
         """(source ids, answer ids, errors) of a batch; an error is the source's, or else the target's."""
@@ -246,11 +253,7 @@ class PairPreprocessor:
             value = tf.strings.join([side, " '", shown, tf.where(shown == text, "'", "…'")])
             unit = self.vocabulary.unit
             count = tf.strings.as_string(lengths)
-            first = tf.ragged.boolean_mask(tokens, token_ids < 0)[:, :1]
-            if self.vocabulary.split == "characters":
-                first = tf.strings.unicode_encode(first, "UTF-8")
-            else:
-                first = tf.strings.reduce_join(first, axis=-1)
+            first = self.vocabulary.first_unlisted(tokens, token_ids)
             message = tf.where(
                 lengths > length,
                 tf.strings.join([value, " has ", count, f" {unit}s, the model takes at most {length}"]),

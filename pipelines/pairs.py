@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from seqzoo.io.files import matching_files
 from seqzoo.pipelines.input_pipeline import without_autotune
+from seqzoo.pipelines.text_files import check_text_file
 
 _BLOCK_ROWS = 8192
 
@@ -92,7 +93,7 @@ def read_pairs(path, preprocessor=None):
 
 
 def hold_out(pairs, seed=0, percent=10):
-    """Parts a data set of pairs into one to train on and one to validate on.
+    """Splits a data set of pairs into one to train on and one to validate on.
 
     Which part a pair falls into depends on its source and the seed alone, so the same source never stands in both,
     and nothing needs to be held in memory.
@@ -119,7 +120,7 @@ def hold_out(pairs, seed=0, percent=10):
 
 
 def _check_file(path):
-    number = 0
+    check_text_file(path)
     with open(path, "rb") as lines:
         for number, line in enumerate(lines, 1):
             line = line.removesuffix(b"\n").removesuffix(b"\r")
@@ -128,15 +129,9 @@ def _check_file(path):
                 problem = "has an empty side" if line.count(b"\t") == 1 else "must be source<TAB>target with one tab"
             elif b"\r" in line:
                 problem = "contains a carriage return"
-            elif not line.isascii() and not _is_utf8(line):
-                problem = "is not valid UTF-8"
-            elif number == 1 and line.startswith(b"\xef\xbb\xbf"):
-                problem = "begins with a byte order mark, which would count as a character; save it without"
             else:
                 continue
             raise ValueError(f"{path}:{number}: the line {problem}: {_shown(line)}")
-    if number == 0:
-        raise ValueError(f"{path} is empty")
 
 
 def _check_fit(path, preprocessor):
@@ -152,14 +147,6 @@ def _check_fit(path, preprocessor):
 def _split_lines(lines):
     parts = tf.strings.split(lines, "\t", maxsplit=1).to_tensor("", shape=[None, 2])
     return parts[:, 0], parts[:, 1]
-
-
-def _is_utf8(line):
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _shown(line):

@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from seqzoo.pipelines.input_pipeline import PREFETCHED, epoch_numbers, without_autotune
+from seqzoo.pipelines.preprocessor import Preprocessor
+from seqzoo.pipelines.row_errors import MAX_SHOWN_CHARACTERS
 from seqzoo.pipelines.texts import as_text, read_text
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
 
@@ -17,11 +19,10 @@ END_ID = PADDING_ID
 _START_EVERY = 16
 # Of a text in lines; a carriage return elsewhere is a character like any other.
 _CARRIAGE_RETURN = "\r$"
-_SHOWN = 60
 
 
 @keras.saving.register_keras_serializable("seqzoo")
-class TextPreprocessor:
+class TextPreprocessor(Preprocessor):
     r"""Turns texts into training windows and prompts into ids, and ids back into text.
 
     **Where a text begins and ends.** A text ends at id 0, and what is read before its first token is the start token,
@@ -42,8 +43,7 @@ class TextPreprocessor:
     """
 
     def __init__(self, vocabulary, lines=False):
-        self.vocabulary = vocabulary
-        self.lines = bool(lines)
+        super().__init__(vocabulary, lines=bool(lines))
 
     @classmethod
     def from_text(cls, text, split="characters", unknown=False, lines=False, max_tokens=None):
@@ -138,10 +138,6 @@ class TextPreprocessor:
         """The tokens of a `str` that stand outside the vocabulary, each once, in their order."""
         known = set(self.vocabulary.tokens)
         return list(dict.fromkeys(token for token in split_tokens(string, self.vocabulary.split) if token not in known))
-
-    def decode(self, ids):
-        """Strings `[batch]` of ids `[batch, length]`; what follows a text's end must be padding."""
-        return self.vocabulary.join(ids)
 
     def read(self, path):
         """The ids of a text file; see `read_text` and `encode`."""
@@ -256,22 +252,6 @@ class TextPreprocessor:
                 tokens = np.where(tokens == END_ID, START_ID, tokens)
             yield tokens[None].astype("int32"), targets[None]
 
-    def get_config(self):
-        """The constructor's arguments, the vocabulary serialised."""
-        return {"vocabulary": keras.saving.serialize_keras_object(self.vocabulary), "lines": self.lines}
-
-    @classmethod
-    def from_config(cls, config):
-        """The preprocessor that `get_config` described."""
-        vocabulary = keras.saving.deserialize_keras_object(config["vocabulary"])
-        return cls(**{**config, "vocabulary": vocabulary})
-
-    def __eq__(self, other):
-        return isinstance(other, TextPreprocessor) and self.get_config() == other.get_config()
-
-    def __hash__(self):
-        return hash((self.vocabulary, self.lines))
-
     def _without_last_end(self, ids):
         return ids if self.lines or not len(ids) or ids[-1] != END_ID else ids[:-1]
 
@@ -328,14 +308,12 @@ class TextPreprocessor:
         """What is wrong with each string, string `[batch]`; `""` where nothing is."""
         tokens = self.vocabulary.tokenize(strings)
         ids = self.vocabulary.token_ids(tokens)
-        characters = self.vocabulary.split == "characters"
         invalid = is_invalid(strings)
         unlisted = tf.reduce_any(ids < 0, axis=1)
 
         def messages():
-            first = tf.ragged.boolean_mask(tokens, ids < 0)[:, :1]
-            first = tf.strings.unicode_encode(first, "UTF-8") if characters else tf.strings.reduce_join(first, axis=-1)
-            shown = tf.strings.substr(tf.where(invalid, "", first), 0, _SHOWN, unit="UTF8_CHAR")
+            first = tf.where(invalid, "", self.vocabulary.first_unlisted(tokens, ids))
+            shown = tf.strings.substr(first, 0, MAX_SHOWN_CHARACTERS, unit="UTF8_CHAR")
             unit = self.vocabulary.unit
             message = tf.strings.join([f"the {what} has the {unit} '", shown, "', which is not in the vocabulary"])
             message = tf.where(invalid, f"the {what} is not valid UTF-8", message)

@@ -6,7 +6,8 @@ import os
 
 import tensorflow as tf
 
-_BLOCK_BYTES = 2**16
+from seqzoo.pipelines.text_files import BLOCK_BYTES, check_text_file
+
 _LONGEST_LINE = 2**20
 
 
@@ -53,11 +54,7 @@ def read_text(path):
         FileNotFoundError: where there is no such file.
     """
     path = os.fspath(path)
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"There is no file {path}")
-    if not os.path.isfile(path):
-        raise ValueError(f"{path} is not a text file")
-    _check_file(path)
+    check_text_file(path)
     return tf.data.Dataset.from_generator(lambda: _pieces(path), output_signature=tf.TensorSpec([], tf.string))
 
 
@@ -73,7 +70,7 @@ def _pieces(path):
     """The file's bytes in blocks that end at a line's end, or, in lines of more than a million bytes, anywhere."""
     rest = b""
     with open(path, "rb") as file:
-        while block := file.read(_BLOCK_BYTES):
+        while block := file.read(BLOCK_BYTES):
             rest += block
             end = rest.rfind(b"\n") + 1
             if not end and len(rest) > _LONGEST_LINE:
@@ -91,26 +88,3 @@ def _length_of_part(block):
     decoder = codecs.getincrementaldecoder("utf-8")()
     decoder.decode(block)
     return len(decoder.getstate()[0])
-
-
-def _check_file(path):
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    lines = 1
-    with open(path, "rb") as file:
-        first = file.read(3)
-        if not first:
-            raise ValueError(f"{path} is empty")
-        if first == codecs.BOM_UTF8:
-            raise ValueError(f"{path} begins with a byte order mark, which would count as a character; save it without")
-        file.seek(0)
-        while True:
-            block = file.read(_BLOCK_BYTES)
-            try:
-                decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                lines += error.object[: error.start].count(b"\n")
-                byte = f"\\x{error.object[error.start]:02x}"
-                raise ValueError(f"{path}:{lines}: the line is not valid UTF-8 at the byte {byte}") from None
-            if not block:
-                return
-            lines += block.count(b"\n")

@@ -146,6 +146,18 @@ class Vocabulary:
             unlisted = tf.where(values == _INVALID_CODE_POINT, -1, unlisted)
         return tokens.with_flat_values(tf.where(known, ids, unlisted))
 
+    def first_unlisted(self, tokens, ids):
+        """The first token of each string that is not listed, string `[batch]`; `""` where all are.
+
+        Args:
+            tokens: from `tokenize`.
+            ids: from `token_ids`.
+        """
+        first = tf.ragged.boolean_mask(tokens, ids < 0)[:, :1]
+        if self.split == "characters":
+            return tf.strings.unicode_encode(first, "UTF-8")
+        return tf.strings.reduce_join(first, axis=-1)
+
     def padded_ids(self, strings, length):
         """Ids of the tokens of each string, cut and padded to one length.
 
@@ -154,7 +166,7 @@ class Vocabulary:
             length: int, at least 1.
 
         Returns:
-            `(ids, lengths)`: int32 `[batch, length]`, as `token_ids` gives them, then `PADDING_ID`; and int32
+            `(ids, lengths)`: int32 `[batch, length]`, as `token_ids` returns them, then `PADDING_ID`; and int32
             `[batch]`, how many tokens each string has, uncut. In a vocabulary of ASCII each byte of another character
             counts as a token of id -1.
         """

@@ -8,14 +8,6 @@ from seqzoo.training.recipes.texts import TextRecipe
 from seqzoo.training.run import fit, train
 
 __all__ = [
-    "RECIPES",
-    "Checkpoint",
-    "PairRecipe",
-    "TextRecipe",
-    "evaluate",
-    "evaluate_all_sums",
-    "evaluate_sums",
-    "fit",
-    "recipe",
-    "train",
-]
+    "RECIPES", "Checkpoint", "PairRecipe", "TextRecipe", "evaluate", "evaluate_all_sums", "evaluate_sums", "fit",
+    "recipe", "train",
+]  # fmt: skip

@@ -8,23 +8,12 @@ from seqzoo.training.history import draw_curves
 from seqzoo.training.recipes.catalogue import RECIPES
 from seqzoo.training.run import fit
 
-VARIANTS = {
-    "baseline": "addition_baseline",
-    "Reverse": "addition_reverse",
-    "Reverse + Peeky": "addition_peeky_reverse",
-}
+VARIANTS = {"baseline": "addition_baseline", "Reverse": "addition_reverse", "Reverse + Peeky": "addition_peeky_reverse"}
 SCHEDULES = ("book", "zoo")
 
 
 def figure(
-    output,
-    recipe="book",
-    data=None,
-    validation_data=None,
-    epochs=None,
-    seed=0,
-    verbose="auto",
-    compile_options=None,
+    output, recipe="book", data=None, validation_data=None, epochs=None, seed=0, verbose="auto", compile_options=None
 ):
     """Trains baseline, Reverse and Reverse + Peeky and draws their accuracy on validation data.
 
@@ -34,7 +23,7 @@ def figure(
         output: folder, new or empty. Gets `curves.csv` (`variant`, `epoch`, `exact_match`) and `curves.png`.
         recipe: `"book"` or `"zoo"`: the chapter's training, or each recipe of the zoo.
         data: file of sums, or `None` for `addition/digits_3`; see `PairRecipe.training_data`.
-        validation_data: likewise.
+        validation_data: file of sums to validate on, or `None`.
         epochs: int, or `None` for the recipe's.
         seed: int.
         verbose: see `keras.Model.fit`.

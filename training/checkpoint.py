@@ -1,4 +1,4 @@
-"""A training run's whole state in one file, so that a run that dies goes on as if it had not."""
+"""Fault-tolerant training: the whole state of a training in one file after each epoch."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from seqzoo.io.files import replacing
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Keeps the state of a training after each epoch, and starts from what is kept.
+    """Saves the state of a training after each epoch, and restores it when training starts.
 
     Weights, the optimizer's state, the states of dropout's random numbers, the epoch and its figures are one file,
     written beside its place and renamed. A training that is killed at any moment and run again ends with the weights of
@@ -25,7 +25,7 @@ class Checkpoint(keras.callbacks.Callback):
         >>> model.fit(batches, shuffle=False, **options)
 
     Args:
-        path: file name, in a folder that exists; `None` to keep nothing, and only to tell the batches the epoch.
+        path: file name, in a folder that exists; `None` to save nothing, and only to number the epochs for the batches.
         read_only: bool, whether to start from the file but never to write it, as all but one of several workers do.
 
     Attributes:
@@ -50,7 +50,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.epoch = tf.Variable(self.initial_epoch, dtype=tf.int64, trainable=False)
 
     def on_train_begin(self, logs=None):
-        """Gives the model the state that the file holds."""
+        """Restores the state that the file holds."""
         if self._values is None:
             return
         variables = _variables(self.model)
@@ -65,11 +65,11 @@ class Checkpoint(keras.callbacks.Callback):
         self._values = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Tells the batches which epoch it is."""
+        """Numbers the epoch for the batches."""
         if epoch != len(self.history):
             raise ValueError(
                 f"The checkpoint holds {len(self.history)} epochs, and the training would begin at {epoch}: "
-                "give fit initial_epoch=checkpoint.initial_epoch"
+                "pass initial_epoch=checkpoint.initial_epoch to fit"
             )
         self.epoch.assign(epoch)
 

@@ -91,11 +91,11 @@ class Workers:
         Args:
             model: built and compiled in the strategy's scope.
             batches: all workers' batches, the same data set on each; of each batch it trains on its share.
-            validation_data: likewise; each worker takes its share of the batches.
+            validation_data: validation batches, the same on each worker; each takes its share of them.
             epochs: see `keras.Model.fit`.
-            initial_epoch: likewise.
-            callbacks: likewise; they get no figures of single batches.
-            verbose: likewise.
+            initial_epoch: see `keras.Model.fit`.
+            callbacks: see `keras.Model.fit`; they get no figures of single batches.
+            verbose: see `keras.Model.fit`.
 
         Returns:
             Keras' `History`.
@@ -177,7 +177,7 @@ def _others():
 
 
 def _figures(model, step, batches, callbacks=None):
-    """Takes a step on each batch; gives the metrics of all of them together, of all workers."""
+    """Takes a step on each batch; returns the metrics over all batches and all workers."""
     model.reset_metrics()
     for number, batch in enumerate(batches):
         if callbacks is not None:

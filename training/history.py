@@ -55,7 +55,7 @@ class CpuTimes(keras.callbacks.Callback):
         """CPU seconds: `start` (imports and data), `compile`, `epoch` (the median without the first), `total`.
 
         With a single epoch compiling cannot be told apart: `compile` is `None`, and `epoch` includes it; without any,
-        both are `None`. `total` has the `earlier` seconds of processes that this one goes on from.
+        both are `None`. `total` includes the `earlier` seconds of processes that this one continues.
         """
         later = self.epochs[1:]
         epoch = statistics.median(later or self.epochs) if self.epochs else None

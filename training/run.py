@@ -40,12 +40,12 @@ def fit(
     Args:
         recipe: `PairRecipe` or `TextRecipe`.
         training: see the recipe's `training_data`.
-        validation: likewise.
-        preprocessor: likewise.
+        validation: see the recipe's `training_data`.
+        preprocessor: see the recipe's `training_data`.
         seed: int.
         verbose: see `keras.Model.fit`.
-        callbacks: likewise.
-        checkpoint: `Checkpoint` to go on from and to write; `None` to keep none.
+        callbacks: see `keras.Model.fit`.
+        checkpoint: `Checkpoint` to continue from and to write; `None` for none.
         strategy: `tf.distribute.MirroredStrategy`, or `None` for one device.
         workers: `Workers` of several machines, or `None`; in place of a strategy.
         compile_options: dictionary of options of `keras.Model.compile` to use in place of the recipe's, or `None`.
@@ -95,6 +95,7 @@ def train(
     devices=1,
     distributed=False,
     compile_options=None,
+    loaded=None,
 ):
     """Trains a recipe and writes the results to a folder.
 
@@ -108,7 +109,7 @@ def train(
             asked for; while it trains, `checkpoint.npz` holds its last epoch.
         data: file, see the recipe's `training_data`; `None` for the recipe's own data set. With a file the options of
             the recipe's own data set do not apply.
-        validation_data: likewise.
+        validation_data: file, see the recipe's `training_data`; or `None`.
         seed: int. The same seed gives the same weights on the same kind of machine; all but their last bits where XLA
             does not compile the training, see `seqzoo.runtime.compile_options`.
         verbose: see `keras.Model.fit`.
@@ -118,6 +119,7 @@ def train(
             share the folder, to which only the chief writes.
         compile_options: dictionary of options of `keras.Model.compile`, such as `{"jit_compile": False}`, to use in
             place of the recipe's; what JSON holds. `None` for none.
+        loaded: what `training_data` of `recipe.for_data(data)` returned, where the data were read before.
 
     Returns:
         `(model, metrics)`: the trained model, and the content of `metrics.json`, which is `None` for workers other than
@@ -131,7 +133,7 @@ def train(
     if tf.distribute.has_strategy():
         raise ValueError(
             f"train makes its own strategy: leave the scope of {type(tf.distribute.get_strategy()).__name__}, "
-            "and give devices=N or distributed=True"
+            "and pass devices=N or distributed=True"
         )
     if distributed and devices != 1:
         raise ValueError(f"With distributed=True each worker has one device. Received: devices={devices}")
@@ -140,57 +142,7 @@ def train(
     workers = Workers() if distributed else None
     strategy = mirrored(devices)
     recipe = recipe.for_data(data)
-    loaded = recipe.training_data(data, validation_data, seed)
-    return train_loaded(
-        recipe,
-        output,
-        loaded,
-        data,
-        validation_data,
-        seed,
-        verbose,
-        resume,
-        strategy,
-        workers,
-        compile_options,
-        started,
-    )
-
-
-def train_loaded(
-    recipe,
-    output,
-    loaded,
-    data=None,
-    validation_data=None,
-    seed=0,
-    verbose="auto",
-    resume=False,
-    strategy=None,
-    workers=None,
-    compile_options=None,
-    started=None,
-):
-    """`train` on data that were read before.
-
-    Args:
-        recipe: see `train`; without a data set of its own if `data` is a file.
-        output: see `train`.
-        loaded: what the recipe's `training_data` returns for `data` and `validation_data`.
-        data: see `train`.
-        validation_data: see `train`.
-        seed: see `train`.
-        verbose: see `train`.
-        resume: see `train`.
-        strategy: see `fit`.
-        workers: see `fit`.
-        compile_options: see `train`.
-        started: float, the `time.monotonic()` from which the run's time counts; `None` for now.
-
-    Returns:
-        As `train`.
-    """
-    training, validation, preprocessor = loaded
+    training, validation, preprocessor = loaded or recipe.training_data(data, validation_data, seed)
     facts = recipe.data_facts(data)
     manifest = {
         "kind": type(recipe).__name__,
@@ -214,7 +166,7 @@ def train_loaded(
         if is_chief:
             remove_leftovers(*(output / name for name in (_CHECKPOINT, _MODEL, _HISTORY, _CURVE, _METRICS)))
         checkpoint = Checkpoint(output / _CHECKPOINT, read_only=not is_chief)
-        checkpoint.began = started or time.monotonic()
+        checkpoint.began = started
         try:
             model, history = fit(
                 recipe,
@@ -278,7 +230,7 @@ def evenly(batches, devices):
 
 
 def check_finite(losses, recipe):
-    """Checks what a training of a recipe gave.
+    """Checks the losses of a training.
 
     Args:
         losses: list of float, or of such lists.

@@ -5,13 +5,6 @@ from seqzoo.tuning.search import search
 from seqzoo.tuning.tuners import TUNERS, BayesianOptimization, GridSearch, Hyperband, RandomSearch
 
 __all__ = [
-    "TUNERS",
-    "BayesianOptimization",
-    "GridSearch",
-    "Hyperband",
-    "LanguageHyperModel",
-    "RandomSearch",
-    "RecipeHyperModel",
-    "Seq2SeqHyperModel",
-    "search",
-]
+    "TUNERS", "BayesianOptimization", "GridSearch", "Hyperband", "LanguageHyperModel", "RandomSearch",
+    "RecipeHyperModel", "Seq2SeqHyperModel", "search",
+]  # fmt: skip

@@ -96,7 +96,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
             return [own, *(value for value in default if value != own)]
         values = list(dict.fromkeys(_checked(name, value, default) for value in searched))
         if not values:
-            raise ValueError(f"The space of {name} is empty: give values to choose from, or leave it out")
+            raise ValueError(f"The space of {name} is empty: list values to choose from, or leave it out")
         return [own, *(value for value in values if value != own)] if own in values else values
 
     @classmethod
@@ -138,13 +138,13 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         return model
 
     def fit(self, hp, model, *args, callbacks=(), epochs=None, **options):
-        """Trains the model for the recipe's epochs, or up to `epochs`; gives Keras' `History`.
+        """Trains the model for the recipe's epochs, or up to `epochs`; returns Keras' `History`.
 
         Raises:
             ValueError: for a loss or a score that is no longer a number.
         """
         recipe = self.recipe(hp)
-        model.optimizer.iterations.assign(0)  # The schedule is this trial's, whatever checkpoint it goes on from.
+        model.optimizer.iterations.assign(0)  # The schedule is this trial's, whatever checkpoint it continues.
         history = model.fit(
             *args,
             self._batches(recipe),
@@ -188,7 +188,7 @@ class Seq2SeqHyperModel(RecipeHyperModel):
 
     @classmethod
     def own_value(cls, recipe, name):
-        """What the recipe itself has; whether it peeks, its model tells."""
+        """The recipe's own value; `peeky` follows from its model."""
         return recipe.model == "PeekySeq2Seq" if name == "peeky" else getattr(recipe, name)
 
     def _with_values(self, peeky, **values):

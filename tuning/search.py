@@ -56,12 +56,12 @@ def search(
         max_trials: int; `None` for 10, and for the whole grid or all of Hyperband.
         data: see the recipe's `training_data`. Of the recipe's own sums a tenth of those to train on is held out to
             validate on, so that the test sums stay unseen.
-        validation_data: likewise.
+        validation_data: see the recipe's `training_data`.
         space: dictionary from a hyperparameter's name to the values to choose from; see `RecipeHyperModel`.
         fixed: dictionary from a hyperparameter's name to its value.
         seed: int.
         workers: int, processes that run trials side by side on this machine, which share its cores.
-        resume: bool, whether to go on with the search in the folder.
+        resume: bool, whether to continue the search in the folder.
         verbose: see `keras.Model.fit`; 0 for silence.
         compile_options: see `seqzoo.training.train`.
 
@@ -127,11 +127,7 @@ def _hypermodel(manifest):
     choose_threads(recipe.hidden_dim)
     data = recipe.search_data(manifest["data"], manifest["validation_data"], manifest["seed"])
     return _HYPERMODELS[recipe_class](
-        recipe,
-        *data,
-        space=manifest["space"],
-        seed=manifest["seed"],
-        compile_options=manifest["compile_options"],
+        recipe, *data, space=manifest["space"], seed=manifest["seed"], compile_options=manifest["compile_options"]
     )
 
 
@@ -170,5 +166,5 @@ def _silence():
 
 
 def _callbacks(tuner):
-    # KerasTuner gives it a folder a trial, and adds the hyperparameters.
+    # KerasTuner makes a folder for each trial, and adds the hyperparameters.
     return [keras.callbacks.TensorBoard(tuner.tensorboard_folder, write_graph=False)]

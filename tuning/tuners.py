@@ -64,7 +64,7 @@ class HyperbandOracle(_ExactOracle, keras_tuner.oracles.HyperbandOracle):
 
 
 class GridSearchOracle(_ExactOracle, keras_tuner.oracles.GridSearchOracle):
-    """See `keras_tuner.oracles.GridSearchOracle`, whose own state does not tell what comes next."""
+    """See `keras_tuner.oracles.GridSearchOracle`, whose own state lacks the order of the trials."""
 
     def get_state(self):
         """The state, with the order of the trials in the grid."""
@@ -208,7 +208,7 @@ class _RecordingTuner:
         return max(scores) if self.oracle.objective.direction == "max" else min(scores)
 
     def _get_tuner_fname(self):
-        # The same for one process and for a chief, so that either goes on where the other was.
+        # The same for one process and for a chief, so that either continues where the other was.
         return str(pathlib.Path(self.project_dir, "tuner.json"))
 
     def _should_prune(self, trial):
@@ -261,12 +261,7 @@ class Hyperband(_RecordingTuner, keras_tuner.Hyperband):
         super().__init__(oracle, hypermodel, prune=False, **kwargs)
 
 
-TUNERS = {
-    "random": RandomSearch,
-    "grid": GridSearch,
-    "bayesian": BayesianOptimization,
-    "hyperband": Hyperband,
-}
+TUNERS = {"random": RandomSearch, "grid": GridSearch, "bayesian": BayesianOptimization, "hyperband": Hyperband}
 
 
 def _oracle_seed(seed):

@@ -11,7 +11,7 @@ _RESTARTS = 3  # of each worker
 _POLL = 0.2  # seconds
 _ENVIRONMENT = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID")
 _MEMBER = "from seqzoo.tuning import member; member.main()"
-_RESUME = "see what it printed above; the search goes on with resume (--resume)"
+_RESUME = "see what it printed above; continue the search with resume (--resume)"
 
 
 def is_member():
@@ -60,7 +60,7 @@ def supervise(folder, number, report=True):
         while workers:
             time.sleep(_POLL)
             if chief.poll() == 0:
-                break  # It has told every worker that no trial is left.
+                break  # Every worker knows that no trial is left.
             if chief.poll() is not None:
                 raise ChildProcessError(f"The search's chief ended with status {chief.returncode}: {_RESUME}")
             for name, process in list(workers.items()):

@@ -201,10 +201,7 @@ def _signatures(folder):
         interpreter = Interpreter(str(folder / "model.tflite"))
         runners = {name: interpreter.get_signature_runner(name) for name in sorted(interpreter.get_signature_list())}
         found["litert"] = {
-            name: {
-                "inputs": _details(runner.get_input_details()),
-                "outputs": _details(runner.get_output_details()),
-            }
+            name: {"inputs": _details(runner.get_input_details()), "outputs": _details(runner.get_output_details())}
             for name, runner in runners.items()
         }
     return found

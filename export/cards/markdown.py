@@ -88,7 +88,7 @@ def _pair_figures(card):
     sums, digits = card["sums"], card["digits"]
     if sums["all"]:
         answers = "one wrong answer" if sums["errors"] == 1 else f"{sums['errors']:,} wrong answers"
-        yield f"Asked for **all {sums['rows']:,} sums** of up to {digits} digits it gives **{answers}**."
+        yield f"On **all {sums['rows']:,} sums** of up to {digits} digits there are **{answers}**."
     for key, title in (("by_digits", "digits of the operands"), ("by_carries", "columns that carry")):
         rows = [(name, f"{each['rows']:,}", f"{each['errors']:,}") for name, each in sums[key].items()]
         yield _table((title, "sums", "wrong"), rows)
@@ -97,7 +97,7 @@ def _pair_figures(card):
     yield (
         f"**Outside its training**, with one operand of {digits + 1} digits and the other of up to {digits - 1}, "
         f"{outside['exact_match']:.1%} of {outside['rows']:,} drawn sums are right. Sources of more "
-        f"characters than these have are refused: `{longest['source']}` gives `{longest['answer']}`."
+        f"characters than these have are refused: the answer to `{longest['source']}` is `{longest['answer']}`."
     )
     if outside["wrong"]:
         yield _answers(outside["wrong"])
@@ -128,7 +128,7 @@ def _smoothed(card):
     if share := card["recipe"].get("label_smoothing"):
         yield (
             "Its probabilities do not say how often it is right: it was trained with a label smoothing of "
-            f"{share}, and gives a character about {1 - share:.0%} however sure it is of it."
+            f"{share}, so that the most probable character has a probability of about {1 - share:.0%} at most."
         )
 
 
@@ -166,7 +166,7 @@ def _answers(examples):
         )
         for each in examples
     ]
-    return _table(("asked", "answered", ""), rows)
+    return _table(("source", "answer", ""), rows)
 
 
 def _written(card):
@@ -203,7 +203,7 @@ def _made(card):
     simd = card["simd"][-1] if card["simd"] else "no"
     return (
         _table(("", ""), rows)
-        + f"\n\nThe command gives the same weights again, byte for byte, with the same versions on the same kind of "
+        + f"\n\nThe command reproduces the weights, byte for byte, with the same versions on the same kind of "
         f"processor (this one had {simd} instructions and {card['processors']} cores; above 256 units their number "
         "counts too); on another one the last digits differ, and with them the weights."
     )

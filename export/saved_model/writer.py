@@ -69,7 +69,7 @@ def _tokens(model):
 
 
 def _write_warm_up(folder, name, requests):
-    """Writes the requests as TensorFlow Serving replays them when it loads the model; gives their number."""
+    """Writes the requests as TensorFlow Serving replays them when it loads the model; returns their number."""
     try:
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
     except ImportError:

@@ -59,11 +59,36 @@ def continue_text(step, state, rules, count, sampler):
     ids = ids.unstack(tf.fill([count, batch], PADDING_ID))
     start = (0, state["token"], state["states"], state["ended"], state["recent"], ids)
     at, token, states, ended, recent, ids = tf.while_loop(unfinished, append_one, start)
-    state = {
-        "token": token,
-        "states": states,
-        "position": state["position"] + at,
-        "ended": ended,
-        "recent": recent,
-    }
+    state = {"token": token, "states": states, "position": state["position"] + at, "ended": ended, "recent": recent}
     return tf.transpose(ids.stack()), state
+
+
+def encode_stop(vocabulary, stop):
+    """The ids of a stop string, a list; empty for `None`.
+
+    Raises:
+        ValueError: for an empty string, or one with tokens that cannot be written.
+    """
+    if stop is None:
+        return []
+    ids = vocabulary.lookup([stop]).flat_values.numpy().tolist()
+    if not ids or vocabulary.unknown_id in ids:
+        raise ValueError(f"stop must be text of tokens that the model can write. Received: stop={stop!r}")
+    return ids
+
+
+def allowed_tokens(vocabulary, skip=()):
+    """Which tokens may be written, bool `[vocabulary_size]`: all listed ones but those of `skip`, and the end symbol.
+
+    Raises:
+        ValueError: for tokens that are not listed, or none that is left.
+    """
+    skip = set(skip)
+    if unlisted := sorted(skip - set(vocabulary.tokens)):
+        raise ValueError(f"skip has the token {unlisted[0]!r}, which is not in the vocabulary")
+    first = vocabulary.size - len(vocabulary.tokens)
+    allowed = [index == END_ID for index in range(first)]
+    allowed += [token not in skip for token in vocabulary.tokens]
+    if not any(allowed[first:]):
+        raise ValueError("skip leaves no token to write. Received: the whole vocabulary")
+    return tf.constant(allowed)

@@ -10,7 +10,7 @@ _DRAWS_A_SEED = 64
 class Sampler:
     """Draws a token by its probability. The base of all samplers, which override `adjust`.
 
-    A draw depends on the logits and on one uniform number alone, so that the same seed gives the same text alone and
+    A draw depends on the logits and on one uniform number alone, so that the same seed leads to the same text alone and
     in a batch, in Python and in an exported graph. A sampler is compiled when it is first used: do not change it later.
 
     Example:
@@ -45,7 +45,7 @@ class Sampler:
         """The sampler that `get_config` described."""
         return cls(**config)
 
-    # Equal samplers share one compiled loop. One with attributes that its class does not tell equals only itself.
+    # Equal samplers share one compiled loop. One with attributes that are not in `get_config` equals only itself.
     def __eq__(self, other):
         if self is other or type(self) is not type(other):
             return self is other

@@ -109,7 +109,7 @@ class Recurrent(keras.layers.Layer):
         Args:
             projected: `[batch, gates × units]`, the sum of `project` and `project_context`.
             states: as in `call`.
-            recurrent: `[batch, gates × units]`, what `recur` gives; computed unless given.
+            recurrent: `[batch, gates × units]`, what `recur` returns; `None` to compute it.
 
         Returns:
             `(output, states)`: `[batch, units]`, and the new states.

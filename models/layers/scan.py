@@ -11,7 +11,7 @@ def scan(combine, projected, kernel, bias, states, adds=False):
 
     Args:
         combine: the cell's elementwise part. `combine(projected, recurrent, states)` takes one step's
-            `[batch, gates × units]` twice and the states, and gives the new states, the output first; with `adds` it
+            `[batch, gates × units]` twice and the states, and returns the new states, the output first; with `adds` it
             is `combine(gates, states)`. It must read no variables, which would get no gradient.
         projected: `[length, batch, gates × units]`, the inputs times their kernel.
         kernel: `[units, gates × units]`, by which each step multiplies the output before.

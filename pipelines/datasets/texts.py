@@ -11,8 +11,8 @@ from seqzoo.pipelines.texts import as_text
 def load_python_topics():
     """The text of the Python documentation that every CPython carries, a topic after the other, by name.
 
-    It is in `pydoc_data.topics` and needs no network. It differs between versions of Python: `text_sha256` tells
-    which it is.
+    It is in `pydoc_data.topics` and needs no network. It differs between versions of Python: `text_sha256`
+    identifies it.
 
     Returns:
         `tf.data.Dataset` of string scalars, one a topic.
@@ -34,7 +34,7 @@ def load_tiny_shakespeare():
     except Exception as error:  # TFDS lets through whatever its HTTP client raises.
         raise ValueError(
             f"Tiny Shakespeare is not in TFDS' folder and cannot be downloaded ({type(error).__name__}). "
-            "Download its text by hand and give it as --data FILE"
+            "Download its text by hand and pass it as --data FILE"
         ) from error
     return as_text([row["text"].numpy() for part in splits for row in part])
 

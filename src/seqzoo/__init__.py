@@ -10,7 +10,7 @@ import os
 # third of a language model's training time (150 ms a step to 95). TensorFlow's own allocator keeps them.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 
-__all__ = ["export", "models", "pipelines", "tuning"]
+__all__ = ["export", "models", "pipelines", "training", "tuning"]
 
 
 def __getattr__(name):

@@ -1,4 +1,4 @@
-"""The command line: what can be asked, and how a mistake is told."""
+"""The command line: its commands and options, and how errors are reported."""
 
 import argparse
 import os
@@ -54,9 +54,11 @@ def _parser():
     parser = _Parser(prog="seqzoo", description="Small models from strings to strings: train, use and export them.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name, run, text):
+    def command(name, run, text, json=False):
         sub = subparsers.add_parser(name, help=text, description=text)
         sub.set_defaults(run=run)
+        if json:
+            sub.add_argument("--json", action="store_true", help="print one JSON object")
         return sub
 
     demo = command(
@@ -66,13 +68,10 @@ def _parser():
     demo.add_argument("--epochs", type=_positive, default=_DEMO_EPOCHS, metavar="N")
     _add_xla(demo)
 
-    presets = command("presets", commands.presets, "list the presets: models that ship trained")
-    presets.add_argument("--json", action="store_true", help="print one JSON object")
+    command("presets", commands.presets, "list the presets: models that ship trained", json=True)
+    command("recipes", commands.recipes, "list the recipes: how models are trained", json=True)
 
-    recipes = command("recipes", commands.recipes, "list the recipes: how models are trained")
-    recipes.add_argument("--json", action="store_true", help="print one JSON object")
-
-    train = command("train", commands.train, "train a recipe on its own data set, or on your data")
+    train = command("train", commands.train, "train a recipe on its own data set, or on your data", json=True)
     train.add_argument("recipe", metavar="RECIPE")
     _add_run_options(train)
     train.add_argument("--batch-size", type=_positive, metavar="N")
@@ -84,58 +83,42 @@ def _parser():
     train.add_argument("--lines", action=argparse.BooleanOptionalAction, help="each line is a text that ends")
     train.add_argument("--learning-rate", type=_positive_float, metavar="X")
     train.add_argument("--config", metavar="FILE", help="what a search found: its best.json, for the same recipe")
-    train.add_argument(
-        "--resume", action="store_true", help="continue the run in --output; all other arguments as they were"
-    )
+    _add_resume(train)
     train.add_argument(
         "--devices", type=_positive, default=1, metavar="N", help="divide each batch over N GPUs, or parts of the CPU"
     )
-    train.add_argument(
-        "--distributed",
-        action="store_true",
-        help="train one model with other machines, as TF_CONFIG says (docs/faults.md)",
-    )
-    train.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
+    train.add_argument("--distributed", action="store_true", help="train with other machines, as TF_CONFIG says")
 
-    build = command("build", commands.build, "make a preset by a recipe: training, exports, figures, model card")
+    build = command(
+        "build", commands.build, "make a preset by a recipe: training, exports, figures, model card", json=True
+    )
     build.add_argument("recipe", metavar="RECIPE")
     build.add_argument("--output", metavar="DIR", required=True, help="a folder, new or empty (or to resume)")
     build.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the recipe's own)")
     build.add_argument("--seed", type=_seed, default=0, metavar="N")
     _add_xla(build)
-    build.add_argument(
-        "--resume", action="store_true", help="continue the build in --output; a finished training is kept"
-    )
-    build.add_argument("--json", action="store_true", help="print the card as one JSON object")
+    _add_resume(build)
 
-    tune = command("tune", commands.tune, "search a recipe's hidden sizes and training with KerasTuner")
+    tune = command("tune", commands.tune, "search a recipe's hidden sizes and training with KerasTuner", json=True)
     tune.add_argument("recipe", metavar="RECIPE")
     _add_run_options(tune)
     tune.add_argument("--tuner", choices=["random", "grid", "bayesian", "hyperband"], default="random")
     tune.add_argument(
         "--max-trials", type=_positive, metavar="N", help="(default: 10; of grid and hyperband all there are)"
     )
-    tune.add_argument(
-        "--space",
-        type=_setting,
-        action="append",
-        default=[],
-        metavar="NAME=V,V,…",
-        help="the values to choose from (README)",
-    )
-    tune.add_argument("--fix", type=_setting, action="append", default=[], metavar="NAME=V", help="the only value")
+    settings = {"type": _setting, "action": "append", "default": []}
+    tune.add_argument("--space", metavar="NAME=V,V,…", help="the values to choose from", **settings)
+    tune.add_argument("--fix", metavar="NAME=V", help="the only value", **settings)
     tune.add_argument("--workers", type=_positive, default=1, metavar="N", help="trials run side by side")
-    tune.add_argument(
-        "--resume", action="store_true", help="continue the search in --output; all other arguments as they were"
-    )
+    _add_resume(tune)
     tune.add_argument("--export", action="store_true", help="also write DIR/saved_model, the best model's SavedModel")
-    tune.add_argument("--json", action="store_true", help="print one JSON object")
 
-    evaluate = command("evaluate", commands.evaluate, "score a model on pairs, or a language model on a text")
+    evaluate = command(
+        "evaluate", commands.evaluate, "score a model on pairs, or a language model on a text", json=True
+    )
     evaluate.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
     evaluate.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the test sums)")
     evaluate.add_argument("--exhaustive", action="store_true", help="evaluate on every sum there is, up to 3 digits")
-    evaluate.add_argument("--json", action="store_true", help="print one JSON object")
 
     generate = command("generate", commands.generate, "answer sources, one answer a line")
     generate.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
@@ -155,7 +138,9 @@ def _parser():
     sample.add_argument("--stop", metavar="TEXT", help="end after this text")
     sample.add_argument("--skip", default="", metavar="CHARS", help="characters (or words) never to write")
 
-    export = command("export", commands.export, "write a model as a SavedModel (TensorFlow Serving) or a LiteRT file")
+    export = command(
+        "export", commands.export, "write a model as a SavedModel (TensorFlow Serving) or a LiteRT file", json=True
+    )
     export.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
     export.add_argument("--format", choices=["saved_model", "litert"], required=True)
     export.add_argument(
@@ -165,7 +150,6 @@ def _parser():
     export.add_argument(
         "--data", metavar="FILE", help="what to compare the export on (default: the test sums, or drawn)"
     )
-    export.add_argument("--json", action="store_true", help="print one JSON object")
 
     page = command("page", commands.page, "write a web page that runs models in the browser")
     page.add_argument("model", metavar="PRESET|FILE", nargs="*", help="presets or .keras files (default: all presets)")
@@ -194,6 +178,11 @@ def _add_run_options(parser):
     parser.add_argument("--epochs", type=_positive, metavar="N")
     parser.add_argument("--seed", type=_seed, default=0, metavar="N")
     _add_xla(parser)
+
+
+def _add_resume(parser):
+    text = "continue what was interrupted in --output; all other arguments as they were"
+    parser.add_argument("--resume", action="store_true", help=text)
 
 
 def _add_xla(parser):

@@ -8,6 +8,8 @@ import logging
 import pathlib
 import sys
 
+from seqzoo.reports import cell, print_export, print_metrics, print_sums, print_table
+
 _RECIPE_FIELDS = (
     "epochs", "batch_size", "hidden_dim", "embedding_dim", "cell", "reverse", "learning_rate", "window", "lines",
 )  # fmt: skip
@@ -15,11 +17,14 @@ _PRESET_COLUMNS = (
     "name", "parameters", "kib", "data", "exact_match", "errors", "nats_per_token", "cpu_minutes",
 )  # fmt: skip
 _RECIPE_COLUMNS = ("name", "data", "cell", "hidden_dim", "num_layers", "parameters", "epochs")
+_RUN_ARGUMENTS = (
+    "data", "validation_data", "seed", "resume", "devices", "distributed", "tuner", "max_trials", "workers",
+)  # fmt: skip
 _DEMO_SUMS = ["57+5", "628+521", "1+1", "999+999", "0+0", "10+990"]
 
 
 def demo(options):
-    """Trains a model to add, exports it and asks the export."""
+    """Trains a model to add, exports it, and prints answers of the export."""
     from seqzoo.export import saved_model
     from seqzoo.export.clients import ask_in_fresh_process
     from seqzoo.pipelines import AdditionData
@@ -30,13 +35,13 @@ def demo(options):
     )
     output = options.output or _free_folder("seqzoo-demo")
     print(f"Training a model for {recipe.epochs} epochs on 45,000 sums …", file=sys.stderr)
-    with _progress_on_stderr() as verbose:
-        model, metrics = train(recipe, output, verbose=verbose, compile_options=_compile_options(options))
-    _print_metrics(metrics)
+    with _running(options) as arguments:
+        model, metrics = train(recipe, output, **arguments)
+    print_metrics(metrics)
     print(f"curve         {output}/history.png")
     print(f"model         {output}/model.keras")
     report = saved_model(model, pathlib.Path(output, "saved_model"))
-    _print_export(report)
+    print_export(report)
     print("Answers of the exported model, in a process of its own that knows neither seqzoo nor Keras:")
     for source, answer in zip(_DEMO_SUMS, ask_in_fresh_process(report["path"], _DEMO_SUMS), strict=True):
         print(f"  {source} = {answer}")
@@ -46,27 +51,19 @@ def presets(options):
     """Lists the presets: models that ship trained."""
     from seqzoo.models import card, presets
 
-    _print_rows("presets", [_preset_row(card(name)) for name in presets()], _PRESET_COLUMNS, options.json)
+    _print_rows("presets", [_preset_row(card(name)) for name in presets()], _PRESET_COLUMNS, options)
 
 
 def recipes(options):
     """Lists the recipes: how models are trained."""
     from seqzoo.training import RECIPES
 
-    _print_rows("recipes", [_recipe_row(recipe) for recipe in RECIPES.values()], _RECIPE_COLUMNS, options.json)
+    _print_rows("recipes", [_recipe_row(recipe) for recipe in RECIPES.values()], _RECIPE_COLUMNS, options)
 
 
-def _print_rows(name, rows, columns, as_json):
-    if as_json:
-        print(json.dumps({name: rows}))
-    else:
-        _print_table([columns, *([_cell(row[column]) for column in columns] for row in rows)])
-
-
-def _print_table(table):
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+def _print_rows(name, rows, columns, options):
+    if not _print_json(options, {name: rows}):
+        print_table([columns, *([cell(row[column]) for column in columns] for row in rows)])
 
 
 def _preset_row(card):
@@ -105,30 +102,12 @@ def train(options):
     for field in given:
         if not hasattr(chosen, field):
             raise ValueError(f"The recipe {name} has no --{field.replace('_', '-')}: leave it out")
-    with _progress_on_stderr() as verbose:
-        _, metrics = train(
-            dataclasses.replace(chosen, **given),
-            options.output,
-            options.data,
-            options.validation_data,
-            seed=options.seed,
-            verbose=verbose,
-            resume=options.resume,
-            devices=options.devices,
-            distributed=options.distributed,
-            compile_options=_compile_options(options),
-        )
-    if metrics is None:  # The chief has them.
-        return
-    if options.json:
-        print(json.dumps(metrics, ensure_ascii=False))
-    else:
-        _print_metrics(metrics)
+    with _running(options) as arguments:
+        _, metrics = train(dataclasses.replace(chosen, **given), options.output, **arguments)
+    # Workers other than the chief have no metrics.
+    if metrics is not None and not _print_json(options, metrics):
+        print_metrics(metrics)
         print(f"written to    {options.output}")
-
-
-def _compile_options(options):
-    return None if options.xla else {"jit_compile": False}
 
 
 def build(options):
@@ -136,20 +115,11 @@ def build(options):
     from seqzoo import export
     from seqzoo.training import recipe
 
-    with _progress_on_stderr() as verbose:
-        card = export.build(
-            recipe(options.recipe),
-            options.output,
-            options.data,
-            options.seed,
-            verbose,
-            options.resume,
-            _compile_options(options),
-        )
-    if options.json:
-        print(json.dumps(card, ensure_ascii=False))
+    with _running(options) as arguments:
+        card = export.build(recipe(options.recipe), options.output, **arguments)
+    if _print_json(options, card):
         return
-    _print_metrics(card["held_out"])
+    print_metrics(card["held_out"])
     if sums := card.get("sums"):
         print(f"errors        {sums['errors']:,} of {sums['rows']:,}")
     print(f"card          {options.output}/card.md")
@@ -170,42 +140,28 @@ def tune(options):
     if options.epochs is not None:
         chosen = dataclasses.replace(chosen, epochs=options.epochs)
     model = hypermodel_class(chosen)
-    with _progress_on_stderr() as verbose:
-        tuner = search(
-            chosen,
-            options.output,
-            options.tuner,
-            options.max_trials,
-            options.data,
-            options.validation_data,
-            space={
-                name: [model.parsed(name, text) for text in texts.split(",")]
-                for name, texts in _by_name("--space", options.space)
-            },
-            fixed={name: model.parsed(name, text) for name, text in _by_name("--fix", options.fix)},
-            seed=options.seed,
-            workers=options.workers,
-            resume=options.resume,
-            verbose=verbose,
-            compile_options=_compile_options(options),
-        )
+    space = {
+        name: [model.parsed(name, text) for text in texts.split(",")]
+        for name, texts in _by_name("--space", options.space)
+    }
+    fixed = {name: model.parsed(name, text) for name, text in _by_name("--fix", options.fix)}
+    with _running(options) as arguments:
+        tuner = search(chosen, options.output, space=space, fixed=fixed, **arguments)
     if is_worker():
         return
     rows = table(tuner)
     found = json.loads(pathlib.Path(options.output, "best.json").read_text("utf-8"))
-    if options.json:
-        print(json.dumps({"best": found, "trials": rows}))
-    else:
+    if not _print_json(options, {"best": found, "trials": rows}):
         hidden = {"error", *(name for name, values in tuner.hypermodel.space.items() if len(values) == 1)}
         columns = [name for name in rows[0] if name not in hidden]
-        _print_table([columns, *([_cell(row[name]) for name in columns] for row in rows)])
+        print_table([columns, *([cell(row[name]) for name in columns] for row in rows)])
         objective = tuner.oracle.objective.name
         print(f"best          trial {found['trial']}: {objective} {found[objective]:.4f}")
         print(f"written to    {options.output}")
     if options.export:
         report = export.saved_model(load(f"{options.output}/model.keras"), f"{options.output}/saved_model")
         if not options.json:
-            _print_export(report)
+            print_export(report)
 
 
 def _by_name(option, settings):
@@ -216,25 +172,17 @@ def _by_name(option, settings):
     return settings
 
 
-def _cell(value):
-    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def evaluate(options):
     """Scores a model."""
     from seqzoo.models import load
     from seqzoo.training import evaluate, evaluate_all_sums
 
     if options.exhaustive and options.data:
-        raise ValueError("--exhaustive asks for every sum there is: leave it out, or --data")
+        raise ValueError("--exhaustive evaluates every sum there is: leave it out, or --data")
     model = load(options.model)
     figures = evaluate_all_sums(model) if options.exhaustive else evaluate(model, _data(options, model))
-    if options.json:
-        print(json.dumps(figures, ensure_ascii=False))
-    elif options.exhaustive:
-        _print_sums(figures)
-    else:
-        _print_metrics(figures)
+    if not _print_json(options, figures):
+        (print_sums if options.exhaustive else print_metrics)(figures)
 
 
 def _data(options, model):
@@ -245,19 +193,6 @@ def _data(options, model):
     if data is None:
         raise ValueError(f"{options.model} is not a model of sums of 2 to 5 digits: give data, --data FILE")
     return data
-
-
-def _print_sums(figures):
-    print(f"exact match   {figures['exact_match']:.4%} of {figures['rows']:,} sums")
-    print(f"wrong         {figures['errors']:,}")
-    for key, title in (("by_digits", "digits"), ("by_carries", "carries")):
-        _print_table(
-            [
-                (title, "sums", "wrong"),
-                *((name, f"{g['rows']:,}", f"{g['errors']:,}") for name, g in figures[key].items()),
-            ]
-        )
-    _print_examples(figures["wrong"])
 
 
 def generate(options):
@@ -315,26 +250,12 @@ def export(options):
         raise ValueError("Only a LiteRT file is quantised: leave out --quantize, or give --format litert")
     else:
         report = export.saved_model(model, options.output, data)
-    if options.json:
-        print(json.dumps(report, ensure_ascii=False))
-    else:
-        _print_export(report)
-
-
-def _print_export(report):
-    ties = f", {report['near_ties']:,} differ by rounding" if report["near_ties"] else ""
-    ties += f", {report['different']:,} by the quantisation" if report["different"] else ""
-    print(f"exported to   {report['path']} ({report['bytes'] / 1024:,.0f} KiB)")
-    print(f"signatures    {', '.join(report['signatures'])}")
-    print(f"as the model  {report['equal']:,} of {report['rows']:,}{ties}")
-    if score := report["score"]:
-        form = "{:.4f}" if score["metric"] == "nats_per_token" else "{:.2%}"
-        name = score["metric"].replace("_", " ")
-        print(f"{name:13s} {form.format(score['model'])} before, {form.format(score['export'])} after")
+    if not _print_json(options, report):
+        print_export(report)
 
 
 def page(options):
-    """Writes a page that runs models in the browser, and serves it if asked to."""
+    """Writes a page that runs models in the browser, and serves it with `--serve`."""
     from seqzoo import export
     from seqzoo.export.page import server
 
@@ -350,50 +271,30 @@ def figure(options):
     """Draws the chapter's curves."""
     from seqzoo.training.chapter_curves import figure
 
-    with _progress_on_stderr() as verbose:
-        curves = figure(
-            options.output,
-            options.recipe,
-            options.data,
-            options.validation_data,
-            options.epochs,
-            options.seed,
-            verbose,
-            _compile_options(options),
-        )
+    with _running(options) as arguments:
+        curves = figure(options.output, options.recipe, epochs=options.epochs, **arguments)
     for variant, values in curves.items():
         print(f"{variant:16s} {values[-1]:7.2%} after {len(values)} epochs")
     print(f"written to {options.output}")
 
 
-def _print_metrics(metrics):
-    if "exact_match" in metrics:
-        print(f"exact match   {metrics['exact_match']:.2%} of {metrics['rows']:,} answers")
-        print(f"characters    {metrics['character_accuracy']:.3%}")
-    else:
-        print(f"nats/token    {metrics['nats_per_token']:.4f} over {metrics['tokens']:,} tokens")
-        print(f"bits/token    {metrics['bits_per_token']:.4f}")
-        print(f"perplexity    {metrics['perplexity']:.3f}")
-    if "cpu_seconds" in metrics:
-        print(f"parameters    {metrics['parameters']:,}")
-        print(f"CPU time      {metrics['cpu_seconds']['total']:.0f} s, wall time {metrics['wall_seconds']:.0f} s")
-    _print_examples(metrics.get("examples", ()))
-
-
-def _print_examples(examples):
-    for example in examples:
-        if isinstance(example, str):
-            print(f"it writes:\n{example}")
-            continue
-        note = "" if example["answer"] == example["target"] else f"  (right: {example['target']})"
-        print(f"  {example['source']} → {example['answer']}{note}")
-
-
 @contextlib.contextmanager
-def _progress_on_stderr():
-    """Sends Keras' progress to standard error; gives `fit`'s `verbose`: a bar on a terminal, else a line an epoch."""
+def _running(options):
+    """Sends Keras' progress to standard error; yields the arguments that runs have in common.
+
+    `verbose` is a bar on a terminal, else a line an epoch.
+    """
+    arguments = {name: getattr(options, name) for name in _RUN_ARGUMENTS if hasattr(options, name)}
+    arguments["compile_options"] = None if options.xla else {"jit_compile": False}
     with contextlib.redirect_stdout(sys.stderr):
-        yield 1 if sys.stderr.isatty() else 2
+        yield {**arguments, "verbose": 1 if sys.stderr.isatty() else 2}
+
+
+def _print_json(options, value):
+    """Prints a value as one JSON object with `--json`; returns whether it did."""
+    if options.json:
+        print(json.dumps(value, ensure_ascii=False))
+    return options.json
 
 
 def _free_folder(name):

@@ -130,11 +130,11 @@ def compiled_for_python(function, signature):
     traced at once. Options of `tf.config.optimizer` do not reach it.
 
     Args:
-        function: takes tensors and gives a tuple of tensors.
+        function: takes tensors and returns a tuple of tensors.
         signature: list of `tf.TensorSpec`, of its arguments.
 
     Returns:
-        A function that takes eager tensors and gives a sequence of them.
+        A function that takes eager tensors and returns a sequence of them.
     """
     function = tf.function(function, input_signature=signature, autograph=False)
     if has_gpu():

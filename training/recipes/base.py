@@ -3,12 +3,14 @@
 import dataclasses
 from typing import ClassVar
 
+import keras
+
 from seqzoo.runtime import compile_options
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What all recipes have in common; `dataclasses.replace` gives a variant.
+    """What all recipes have in common; `dataclasses.replace` makes a variant.
 
     Attributes:
         name: str, as the command line has it.
@@ -18,6 +20,8 @@ class Recipe:
     metric: ClassVar[str]
     metric_label: ClassVar[str]
     dataset_class: ClassVar[type]
+    model_fields: ClassVar[tuple[str, ...]]
+    loss = "auto"
 
     @property
     def command(self):
@@ -47,14 +51,34 @@ class Recipe:
             ValueError: without a file and a data set of its own, or for validation data alone.
         """
         if data is None and validation_data is not None:
-            raise ValueError("Validation data needs data to train on: give both, or neither")
+            raise ValueError("Validation data needs data to train on: pass both, or neither")
         if data is None and self.dataset is None:
-            raise ValueError(f"The recipe {self.name} has no data of its own: give a file, --data FILE")
+            raise ValueError(f"The recipe {self.name} has no data set of its own: name a file, --data FILE")
 
-    def _compile(self, model, optimizer, steps_per_epoch, overrides, **options):
-        options = {**options, **compile_options(steps_per_epoch), **overrides}
+    def compile(self, model, steps_per_epoch, **overrides):
+        """Compiles a model with this recipe, to run fast on this machine; see `seqzoo.runtime.compile_options`.
+
+        Args:
+            model: `StringModel`.
+            steps_per_epoch: int, batches an epoch, which the schedule of the learning rate needs.
+            **overrides: options of `keras.Model.compile` to use in place of the recipe's.
+        """
+        options = {"optimizer": self._optimizer(steps_per_epoch), "loss": self.loss}
+        options |= {**compile_options(steps_per_epoch), **overrides}
         if options.get("run_eagerly"):
             options["jit_compile"] = False
-        model.compile(**{"optimizer": optimizer, **options})
+        model.compile(**options)
         # Else the first step would be traced twice, and a search could not load a checkpoint before it.
         model.optimizer.build(model.trainable_variables)
+
+    def _model_arguments(self):
+        return {name: getattr(self, name) for name in self.model_fields}
+
+    def _warm_up_and_decay(self, warmup_steps, decay_steps):
+        """A linear warm-up to the recipe's learning rate, and a cosine decay to 0."""
+        return keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0,
+            decay_steps=max(1, decay_steps),
+            warmup_target=self.learning_rate,
+            warmup_steps=warmup_steps,
+        )

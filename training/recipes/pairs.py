@@ -2,9 +2,7 @@
 
 import dataclasses
 
-import keras
-
-from seqzoo.models import ExactMatch, PeekySeq2Seq, Seq2Seq, SequenceCrossentropy
+from seqzoo.models import PeekySeq2Seq, Seq2Seq, SequenceCrossentropy
 from seqzoo.models.optimizers import Adam
 from seqzoo.pipelines import AdditionData, PairPreprocessor, Vocabulary, hold_out, read_pairs
 from seqzoo.training.recipes.base import Recipe
@@ -52,6 +50,9 @@ class PairRecipe(Recipe):
     metric = "val_exact_match"
     metric_label = "exact match on validation data"
     dataset_class = AdditionData
+    model_fields = (
+        "embedding_dim", "hidden_dim", "cell", "num_layers", "dropout", "pass_cell_state", "initializer",
+    )  # fmt: skip
 
     def data_facts(self, data=None):
         """What identifies the data beside its name: nothing for pairs."""
@@ -62,7 +63,7 @@ class PairRecipe(Recipe):
 
         Args:
             data: file of pairs (see `read_pairs`), or `None` for the recipe's own data set.
-            validation_data: likewise; `None` holds out a seeded tenth of `data`.
+            validation_data: file of pairs; `None` to hold out a seeded tenth of `data`.
             seed: int.
 
         Returns:
@@ -103,16 +104,7 @@ class PairRecipe(Recipe):
 
     def build(self, preprocessor):
         """A new model, not compiled."""
-        return _MODELS[self.model](
-            preprocessor,
-            embedding_dim=self.embedding_dim,
-            hidden_dim=self.hidden_dim,
-            cell=self.cell,
-            num_layers=self.num_layers,
-            dropout=self.dropout,
-            pass_cell_state=self.pass_cell_state,
-            initializer=self.initializer,
-        )
+        return _MODELS[self.model](preprocessor, **self._model_arguments())
 
     def count_params(self):
         """The parameters of its model on its own data set, int; `None` where the user brings the data."""
@@ -131,30 +123,16 @@ class PairRecipe(Recipe):
         """Batches for the figures after each epoch."""
         return preprocessor.batches(pairs, _VALIDATION_BATCH)
 
-    def compile(self, model, steps_per_epoch, **overrides):
-        """Compiles a model with this recipe, to run fast on this machine; see `seqzoo.runtime.compile_options`.
+    @property
+    def loss(self):
+        """The loss, smoothed as the recipe has it."""
+        return SequenceCrossentropy(label_smoothing=self.label_smoothing)
 
-        Args:
-            model: `Seq2Seq`.
-            steps_per_epoch: int, batches an epoch, which the schedule of the learning rate needs.
-            **overrides: options of `keras.Model.compile` to use in place of the recipe's.
-        """
+    def _optimizer(self, steps_per_epoch):
         learning_rate = self.learning_rate
         if self.decay:
-            learning_rate = keras.optimizers.schedules.CosineDecay(
-                initial_learning_rate=0.0,
-                decay_steps=max(1, (self.epochs - 1) * steps_per_epoch),
-                warmup_target=self.learning_rate,
-                warmup_steps=steps_per_epoch,
-            )
-        self._compile(
-            model,
-            Adam(learning_rate, global_clipnorm=5.0),
-            steps_per_epoch,
-            overrides,
-            loss=SequenceCrossentropy(label_smoothing=self.label_smoothing),
-            metrics=[ExactMatch()],
-        )
+            learning_rate = self._warm_up_and_decay(steps_per_epoch, (self.epochs - 1) * steps_per_epoch)
+        return Adam(learning_rate, global_clipnorm=5.0)
 
     def with_book_recipe(self):
         """This model trained as *Deep Learning from Scratch 2*, section 7.3.4, does.

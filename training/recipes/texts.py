@@ -3,9 +3,7 @@
 import dataclasses
 import string
 
-import keras
-
-from seqzoo.models import BitsPerToken, LanguageModel, Perplexity
+from seqzoo.models import LanguageModel
 from seqzoo.models.optimizers import AdamW
 from seqzoo.pipelines import TextData, TextPreprocessor, Vocabulary, read_text, text_sha256
 from seqzoo.training.recipes.base import Recipe
@@ -58,13 +56,14 @@ class TextRecipe(Recipe):
     metric = "val_loss"
     metric_label = "nats per token, held-out windows without context"
     dataset_class = TextData
+    model_fields = ("embedding_dim", "hidden_dim", "cell", "num_layers", "dropout", "tie_embeddings")
 
     def training_data(self, data=None, validation_data=None, seed=0):
         """The text to train on, the text to validate on, and the preprocessor for them.
 
         Args:
             data: text file (see `read_text`), or `None` for the recipe's own text.
-            validation_data: likewise; `None` holds out the last tenth of the text.
+            validation_data: text file; `None` to hold out the last tenth of the text.
             seed: not used; a text's last tenth is what it is.
 
         Returns:
@@ -88,7 +87,7 @@ class TextRecipe(Recipe):
             if len(part) < self.window:
                 raise ValueError(
                     f"There are {len(part)} tokens to {purpose}, fewer than one window of {self.window}: "
-                    "give more text or shorter windows (--window)"
+                    "use more text or shorter windows (--window)"
                 )
         return training, validation, preprocessor
 
@@ -109,15 +108,7 @@ class TextRecipe(Recipe):
 
     def build(self, preprocessor):
         """A new model, not compiled."""
-        return LanguageModel(
-            preprocessor,
-            embedding_dim=self.embedding_dim,
-            hidden_dim=self.hidden_dim,
-            cell=self.cell,
-            num_layers=self.num_layers,
-            dropout=self.dropout,
-            tie_embeddings=self.tie_embeddings,
-        )
+        return LanguageModel(preprocessor, **self._model_arguments())
 
     def count_params(self):
         """The parameters of its model, int; `None` where they depend on a text that is not at hand."""
@@ -131,27 +122,8 @@ class TextRecipe(Recipe):
         """Batches for the figures after each epoch: windows that are read without what stands before them."""
         return preprocessor.consecutive(text, self.batch_size, self.window)
 
-    def compile(self, model, steps_per_epoch, **overrides):
-        """Compiles a model with this recipe, to run fast on this machine; see `seqzoo.runtime.compile_options`.
-
-        Args:
-            model: `LanguageModel`.
-            steps_per_epoch: int, batches an epoch, which the schedule of the learning rate needs.
-            **overrides: options of `keras.Model.compile` to use in place of the recipe's.
-        """
+    def _optimizer(self, steps_per_epoch):
         steps = self.epochs * steps_per_epoch
         warmup = max(1, steps // 20)
-        learning_rate = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0,
-            decay_steps=max(1, steps - warmup),
-            warmup_target=self.learning_rate,
-            warmup_steps=warmup,
-        )
-        self._compile(
-            model,
-            AdamW(learning_rate, weight_decay=self.weight_decay, beta_2=0.99, global_clipnorm=1.0),
-            steps_per_epoch,
-            overrides,
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=[BitsPerToken(), Perplexity()],
-        )
+        learning_rate = self._warm_up_and_decay(warmup, steps - warmup)
+        return AdamW(learning_rate, weight_decay=self.weight_decay, beta_2=0.99, global_clipnorm=1.0)

@@ -1,1 +1,1 @@
-"""Files that are whole or not there, and what a run's folder was asked to do."""
+"""Atomic files, and the manifests of runs."""

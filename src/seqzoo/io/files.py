@@ -98,7 +98,7 @@ def files_sha256(path):
 
 @contextlib.contextmanager
 def new_folder(path):
-    """Makes the folder `path` for one run's results, and gives it.
+    """Makes the folder `path` for one run's results, and yields it.
 
     Where the block raises, a folder that was made and is still empty is taken away again.
 
@@ -117,7 +117,7 @@ def new_folder(path):
 
 @contextlib.contextmanager
 def output_folder(path):
-    """Makes the folder `path`, where results of other runs may be, and gives it; goes again if empty after an error.
+    """Makes the folder `path`, where results of other runs may be, and yields it; removes it if empty after an error.
 
     Raises:
         ValueError: where it is a file.
@@ -131,7 +131,7 @@ def output_folder(path):
 
 
 def rename_to_next_version(folder, parent):
-    """Renames a folder to `parent/N`, N above all numbers there, also while others do the same; gives the path."""
+    """Renames a folder to `parent/N`, N above all numbers there, also while others do the same; returns the path."""
     number = 1 + max((int(child.name) for child in parent.iterdir() if child.name.isdecimal()), default=0)
     while True:
         try:

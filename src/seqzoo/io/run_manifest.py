@@ -1,4 +1,4 @@
-"""The manifest of a run: what was asked for, kept in the run's folder, so that it resumes and is never mixed up."""
+"""The manifest of a run: its arguments, kept in its folder, so that it resumes and is never mixed with another."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ _LOCATIONS = ("data", "validation_data")  # Files may move; what is in them may 
 
 @contextlib.contextmanager
 def run_folder(path, name, manifest, resume=False, shared=False):
-    """The folder of a run: made for a new one, or checked to hold the same manifest. Gives its `pathlib.Path`.
+    """The folder of a run: made for a new one, or checked to hold the same manifest. Yields its `pathlib.Path`.
 
     Where the block raises before anything but the manifest is in the folder, the manifest is removed, and with it a
     folder that was made for it.
@@ -67,7 +67,7 @@ def data_manifest(recipe, data, validation_data):
     Args:
         recipe: its `data_facts()` identify its own data set, where no file is given.
         data: file name or glob, or `None`.
-        validation_data: likewise.
+        validation_data: file name or glob, or `None`.
     """
     paths = {"data": data, "validation_data": validation_data}
     digests = [files_sha256(path) for path in paths.values() if path is not None]

@@ -1,0 +1,36 @@
+"""What preprocessors have in common: they are described by their configuration, and equal if it is."""
+
+import keras
+
+
+class Preprocessor:
+    """A vocabulary, and how strings become ids by it.
+
+    Args:
+        vocabulary: `Vocabulary`.
+        **config: the constructor's other arguments, which become attributes.
+    """
+
+    def __init__(self, vocabulary, **config):
+        self.vocabulary = vocabulary
+        self._config = config
+        vars(self).update(config)
+
+    def decode(self, ids):
+        """Strings `[batch]` of ids `[batch, length]`; what follows an end must be padding."""
+        return self.vocabulary.join(ids)
+
+    def get_config(self):
+        """The constructor's arguments, the vocabulary serialised."""
+        return {"vocabulary": keras.saving.serialize_keras_object(self.vocabulary), **self._config}
+
+    @classmethod
+    def from_config(cls, config):
+        """The preprocessor that `get_config` described."""
+        return cls(**{**config, "vocabulary": keras.saving.deserialize_keras_object(config["vocabulary"])})
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    def __hash__(self):
+        return hash((self.vocabulary, *self._config.values()))

@@ -1,0 +1,61 @@
+"""How results are printed: tables, figures, examples, reports of exports."""
+
+
+def print_table(table):
+    """Prints rows of `str`, the first of them the header, in columns."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def cell(value):
+    """A value as it stands in a table."""
+    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def print_metrics(metrics):
+    """Prints the figures of an evaluation or of a training."""
+    if "exact_match" in metrics:
+        print(f"exact match   {metrics['exact_match']:.2%} of {metrics['rows']:,} answers")
+        print(f"characters    {metrics['character_accuracy']:.3%}")
+    else:
+        print(f"nats/token    {metrics['nats_per_token']:.4f} over {metrics['tokens']:,} tokens")
+        print(f"bits/token    {metrics['bits_per_token']:.4f}")
+        print(f"perplexity    {metrics['perplexity']:.3f}")
+    if "cpu_seconds" in metrics:
+        print(f"parameters    {metrics['parameters']:,}")
+        print(f"CPU time      {metrics['cpu_seconds']['total']:.0f} s, wall time {metrics['wall_seconds']:.0f} s")
+    print_examples(metrics.get("examples", ()))
+
+
+def print_examples(examples):
+    """Prints answers beside their targets, or a text."""
+    for example in examples:
+        if isinstance(example, str):
+            print(f"it writes:\n{example}")
+            continue
+        note = "" if example["answer"] == example["target"] else f"  (right: {example['target']})"
+        print(f"  {example['source']} → {example['answer']}{note}")
+
+
+def print_sums(figures):
+    """Prints the errors on sums."""
+    print(f"exact match   {figures['exact_match']:.4%} of {figures['rows']:,} sums")
+    print(f"wrong         {figures['errors']:,}")
+    for key, title in (("by_digits", "digits"), ("by_carries", "carries")):
+        rows = [(name, f"{group['rows']:,}", f"{group['errors']:,}") for name, group in figures[key].items()]
+        print_table([(title, "sums", "wrong"), *rows])
+    print_examples(figures["wrong"])
+
+
+def print_export(report):
+    """Prints the report of an export."""
+    ties = f", {report['near_ties']:,} differ by rounding" if report["near_ties"] else ""
+    ties += f", {report['different']:,} by the quantisation" if report["different"] else ""
+    print(f"exported to   {report['path']} ({report['bytes'] / 1024:,.0f} KiB)")
+    print(f"signatures    {', '.join(report['signatures'])}")
+    print(f"as the model  {report['equal']:,} of {report['rows']:,}{ties}")
+    if score := report["score"]:
+        form = "{:.4f}" if score["metric"] == "nats_per_token" else "{:.2%}"
+        name = score["metric"].replace("_", " ")
+        print(f"{name:13s} {form.format(score['model'])} before, {form.format(score['export'])} after")
