@@ -42,6 +42,10 @@ def verification_of(model, data=None):
 class _Verification:
     """Compares exports of one model with the model, whose own answers are computed once.
 
+    `verify_saved_model(run)` compares a SavedModel, whose signatures `run(signature, **inputs)` calls;
+    `verify_litert(interpreter)` a LiteRT file; `example_requests()` returns a request for each signature of a
+    SavedModel, of which the second row is wrong.
+
     The results are dictionaries of `rows`; `equal`, how many are the model's; `near_ties`, how many differ where
     rounding decides; `different`, how many differ otherwise, with `first_different`; and `score`, the `metric` of
     `model` and of `export`, or `None`.
@@ -50,18 +54,6 @@ class _Verification:
     def __init__(self, model, data=None):
         self.model = model
         self.data = data
-
-    def verify_saved_model(self, run):
-        """Compares a SavedModel; `run(signature, **inputs)` returns the outputs of a signature."""
-        raise NotImplementedError
-
-    def verify_litert(self, interpreter):
-        """Compares a LiteRT file in an interpreter."""
-        raise NotImplementedError
-
-    def example_requests(self):
-        """An example request for each signature of a SavedModel, of which the second row is wrong."""
-        raise NotImplementedError
 
 
 class PairVerification(_Verification):

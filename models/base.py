@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from seqzoo.models import loading
 from seqzoo.models.optimizers import Adam
-from seqzoo.models.strings import as_list, check_is_batch, holds_strings
+from seqzoo.models.strings import as_list, checked_batch, holds_strings
 from seqzoo.pipelines.input_pipeline import EpochNumber
 from seqzoo.pipelines.vocabulary import Vocabulary
 from seqzoo.runtime import jit_compiles, keep_freed_memory
@@ -117,7 +117,8 @@ class StringModel(keras.Model):
                 x = x.repeat()
             batch_size = None
         if validation_data is not None and holds_strings(validation_data):
-            validation_data = self._validation_strings(validation_data, options.pop("validation_batch_size", None))
+            validation_data = self._string_data(*columns(validation_data))
+            validation_data = self._validation_batches(validation_data, options.pop("validation_batch_size", None))
         if isinstance(x, tf.data.Dataset) or hasattr(x, "__next__"):
             shuffle = False  # It comes in the order that it has; Keras would warn.
         return super().fit(
@@ -167,18 +168,15 @@ class StringModel(keras.Model):
 
     def train_on_batch(self, x, *args, **options):
         """See `keras.Model.train_on_batch`; takes a batch of ids."""
-        check_is_batch(x, "train_on_batch")
-        return super().train_on_batch(x, *args, **options)
+        return super().train_on_batch(checked_batch(x), *args, **options)
 
     def test_on_batch(self, x, *args, **options):
         """See `keras.Model.test_on_batch`; takes a batch of ids."""
-        check_is_batch(x, "test_on_batch")
-        return super().test_on_batch(x, *args, **options)
+        return super().test_on_batch(checked_batch(x), *args, **options)
 
     def predict_on_batch(self, x):
         """See `keras.Model.predict_on_batch`; takes a batch of ids."""
-        check_is_batch(x, "predict_on_batch")
-        return super().predict_on_batch(x)
+        return super().predict_on_batch(checked_batch(x))
 
     def default_loss(self):
         """The loss that `compile` takes for `"auto"`."""
@@ -273,7 +271,7 @@ class StringModel(keras.Model):
             parts[path].trainable = False
         return model
 
-    def _set_config(self, preprocessor, **config):
+    def _set_config(self, preprocessor, config):
         """Keeps what `get_config` returns, after the functional model was made."""
         self.preprocessor = preprocessor
         self._config = config
@@ -293,14 +291,6 @@ class StringModel(keras.Model):
 
     def _validation_batches(self, data, batch_size):
         raise NotImplementedError
-
-    def _validation_strings(self, validation_data, batch_size):
-        """Batches of validation strings; a tuple may hold the sources and the targets."""
-        is_columns = isinstance(validation_data, tuple) and isinstance(
-            validation_data[0], list | np.ndarray | tf.Tensor
-        )
-        x, y = validation_data if is_columns else (validation_data, None)
-        return self._validation_batches(self._string_data(x, y), batch_size)
 
 
 def load(path):

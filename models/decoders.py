@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from seqzoo.models.layers.initializers import initializer_options
+from seqzoo.models.layers.initializers import constructor_arguments, initializer_options
 from seqzoo.models.layers.recurrent import number_of_states, recurrent_layers, repeat
 
 
@@ -47,6 +47,7 @@ class Decoder(keras.Model):
         dtype=None,
         **kwargs,
     ):
+        config = constructor_arguments(locals())
         dtype = keras.dtype_policies.get(dtype or keras.config.dtype_policy()).name
 
         # === Layers ===
@@ -82,18 +83,7 @@ class Decoder(keras.Model):
 
         # === Config ===
         self.vocabulary_size = vocabulary_size
-        self._config = {
-            "vocabulary_size": vocabulary_size,
-            "embedding_dim": embedding_dim,
-            "hidden_dim": hidden_dim,
-            "length": length,
-            "cell": cell,
-            "num_layers": num_layers,
-            "dropout": dropout,
-            "unroll": unroll,
-            "initializer": initializer,
-            "dtype": dtype,
-        }
+        self._config = {**config, "dtype": dtype}
 
     def context(self, states):
         """What every step reads beside its token, given the encoder's states: `[batch, context_dim]` or `None`."""

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from seqzoo.models.layers.initializers import initializer_options
+from seqzoo.models.layers.initializers import constructor_arguments, initializer_options
 from seqzoo.models.layers.recurrent import recurrent_layers
 
 
@@ -50,6 +50,7 @@ class Encoder(keras.Model):
         dtype=None,
         **kwargs,
     ):
+        config = constructor_arguments(locals())
         dtype = keras.dtype_policies.get(dtype or keras.config.dtype_policy()).name
 
         # === Layers ===
@@ -75,19 +76,7 @@ class Encoder(keras.Model):
         # === Config ===
         self.vocabulary_size = vocabulary_size
         self.pass_cell_state = pass_cell_state
-        self._config = {
-            "vocabulary_size": vocabulary_size,
-            "embedding_dim": embedding_dim,
-            "hidden_dim": hidden_dim,
-            "length": length,
-            "cell": cell,
-            "num_layers": num_layers,
-            "dropout": dropout,
-            "pass_cell_state": pass_cell_state,
-            "unroll": unroll,
-            "initializer": initializer,
-            "dtype": dtype,
-        }
+        self._config = {**config, "dtype": dtype}
 
     def tables(self):
         """What depends on one token alone, for each token once; `read` looks it up.

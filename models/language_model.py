@@ -10,6 +10,7 @@ from keras import ops
 from seqzoo.models.base import StringModel
 from seqzoo.models.decoding.continuation import allowed_tokens, continue_text, encode_stop, initial_decoding_state
 from seqzoo.models.decoding.samplers import Sampler
+from seqzoo.models.layers.initializers import constructor_arguments
 from seqzoo.models.layers.recurrent import number_of_states, recurrent_layers
 from seqzoo.models.metrics import BitsPerToken, Perplexity
 from seqzoo.models.serving import language_model_functions, language_model_token_functions
@@ -83,6 +84,7 @@ class LanguageModel(StringModel):
         dtype=None,
         **kwargs,
     ):
+        config = constructor_arguments(locals())
         if tie_embeddings and embedding_dim != hidden_dim:
             raise ValueError(
                 "tie_embeddings needs embedding_dim equal to hidden_dim. "
@@ -109,16 +111,7 @@ class LanguageModel(StringModel):
         # === Config ===
         self.cell = cell
         self.hidden_dim = hidden_dim
-        self._set_config(
-            preprocessor,
-            embedding_dim=embedding_dim,
-            hidden_dim=hidden_dim,
-            cell=cell,
-            num_layers=num_layers,
-            dropout=dropout,
-            tie_embeddings=tie_embeddings,
-            dtype=policy.name,
-        )
+        self._set_config(preprocessor, {**config, "dtype": policy.name})
 
     @classmethod
     def from_text(cls, text, split="characters", unknown=False, lines=False, max_tokens=None, **options):

@@ -10,12 +10,12 @@ from seqzoo.models.base import StringModel
 from seqzoo.models.decoders import Decoder, PeekyDecoder
 from seqzoo.models.decoding.greedy import decode_greedily
 from seqzoo.models.encoders import Encoder
+from seqzoo.models.layers.initializers import constructor_arguments
 from seqzoo.models.losses import SequenceCrossentropy
 from seqzoo.models.metrics import ExactMatch
 from seqzoo.models.serving import seq2seq_functions, seq2seq_token_functions
-from seqzoo.models.strings import check_errors_option, holds_strings
+from seqzoo.models.strings import check_errors_option, string_pairs
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
-from seqzoo.pipelines.pairs import as_pairs
 from seqzoo.pipelines.row_errors import raise_first_error
 from seqzoo.runtime import compiled_for_python, in_parallel, split_rows, unrolls
 
@@ -82,6 +82,7 @@ class Seq2Seq(StringModel):
         dtype=None,
         **kwargs,
     ):
+        config = constructor_arguments(locals())
         source_length, target_length = preprocessor.source_length, preprocessor.target_length
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         shared = {
@@ -109,18 +110,7 @@ class Seq2Seq(StringModel):
 
         # === Config ===
         self._reads_tables = shared["unroll"] and preprocessor.vocabulary.size <= _MAX_TABLE_TOKENS
-        self._set_config(
-            preprocessor,
-            embedding_dim=embedding_dim,
-            hidden_dim=hidden_dim,
-            cell=cell,
-            num_layers=num_layers,
-            dropout=dropout,
-            pass_cell_state=pass_cell_state,
-            unroll=unroll,
-            initializer=initializer,
-            dtype=policy.name,
-        )
+        self._set_config(preprocessor, {**config, "dtype": policy.name})
 
     @classmethod
     def from_pairs(cls, pairs, reverse=False, split="characters", unknown=False, **options):
@@ -230,8 +220,7 @@ class Seq2Seq(StringModel):
             source: int32 `[batch, source_length]`, as `preprocessor.encode_sources` returns it.
 
         Returns:
-            `(ids, log_probability)`: int32 `[batch, target_length]`, 0 from the answer's end on, and float32 `[batch]`,
-            the natural logarithm of the answer's probability, its end included.
+            As `seqzoo.models.decoding.greedy.decode_greedily`.
         """
         states = self.encoder.read(source) if self._reads_tables else self.encoder(source, training=False)["states"]
         states = self.decoder.initial_state(states)
@@ -257,21 +246,7 @@ class Seq2Seq(StringModel):
     token_functions = seq2seq_token_functions
 
     def _string_data(self, x, y):
-        if y is None and isinstance(x, dict) and sorted(x) == ["source", "target"]:
-            x, y = x["source"], x["target"]
-        if y is None:
-            if isinstance(x, str | bytes) or (isinstance(x, list | tuple) and x and isinstance(x[0], str | bytes)):
-                raise ValueError(
-                    "Targets are missing: give (source, target) pairs, or sources and targets as two lists. "
-                    f"Received: {x if isinstance(x, str | bytes) else x[0]!r}"
-                )
-            return as_pairs(x)
-        if isinstance(x, tf.data.Dataset) or not holds_strings(y):
-            raise ValueError(f"Sources and targets must be two lists of strings. Received: y={y!r:.60}")
-        sources, targets = list(x), list(y)
-        if len(sources) != len(targets):
-            raise ValueError(f"There must be a target for each source. Received: {len(sources)} and {len(targets)}")
-        return as_pairs(list(zip(sources, targets, strict=True)))
+        return string_pairs(x, y)
 
     def _training_batches(self, data, batch_size, seed, epoch):
         return self.preprocessor.batches(data, batch_size, shuffle_seed=seed, epoch=epoch)

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from seqzoo.pipelines.pairs import as_pairs
+
 _ERRORS = ("raise", "return")
 
 
@@ -11,15 +13,55 @@ def holds_strings(data):
     if isinstance(data, str | bytes):
         return True
     if isinstance(data, tf.data.Dataset):
-        specs = tf.nest.flatten(data.element_spec)
-        return bool(specs) and all(getattr(spec, "dtype", None) == tf.string for spec in specs)
+        return any(getattr(spec, "dtype", None) == tf.string for spec in tf.nest.flatten(data.element_spec))
     if isinstance(data, tf.Tensor | tf.Variable):
         return data.dtype == tf.string
     if isinstance(data, np.ndarray):
         return data.dtype.kind in "US" or (data.dtype == object and bool(data.size) and holds_strings(data.flat[0]))
     if isinstance(data, dict):
-        return bool(data) and all(map(holds_strings, data.values()))
-    return isinstance(data, list | tuple) and (not data or holds_strings(data[0]))
+        return any(map(holds_strings, data.values()))
+    if not isinstance(data, list | tuple):
+        return False
+    return not data or any(map(holds_strings, data[0] if isinstance(data[0], tuple) and data[0] else data[:1]))
+
+
+def string_pairs(x, y=None):
+    """Pairs in any of the forms that `fit` takes, as a `tf.data.Dataset` of `(source, target)` scalars.
+
+    Args:
+        x: what `as_pairs` takes; an array or a tensor of pairs; sources; or a dictionary of `source` and `target`.
+        y: targets, where `x` are sources; else `None`.
+
+    Raises:
+        ValueError: for strings of any other form, or targets that are missing.
+    """
+    if isinstance(x, dict) and y is None:
+        if not {"source", "target"} <= set(x):
+            raise ValueError(f"A dictionary of strings must have the keys source and target. Received: {sorted(x)}")
+        x, y = x["source"], x["target"]
+    if y is None:
+        if isinstance(x, tf.data.Dataset):
+            return as_pairs(x)
+        rows = [x] if isinstance(x, str | bytes) else as_list(x)
+        if rows and isinstance(rows[0], str | bytes):
+            raise ValueError(
+                "Targets are missing: use (source, target) pairs, or sources and targets as two lists. "
+                f"Received: {rows[0]!r}"
+            )
+        return as_pairs(rows)
+    for name, side in (("sources", x), ("targets", y)):
+        if not holds_strings(side) or isinstance(side, str | bytes | dict | tf.data.Dataset):
+            raise ValueError(f"Sources and targets must be two lists of strings. Received: {name}={side!r:.60}")
+    sources, targets = as_list(x), as_list(y)
+    if len(sources) != len(targets):
+        raise ValueError(f"There must be a target for each source. Received: {len(sources)} and {len(targets)}")
+    return as_pairs(list(zip(sources, targets, strict=True)))
+
+
+def columns(validation_data):
+    """`(x, y)` of validation strings: a tuple may hold the sources and the targets."""
+    is_columns = isinstance(validation_data, tuple) and isinstance(validation_data[0], list | np.ndarray | tf.Tensor)
+    return validation_data if is_columns else (validation_data, None)
 
 
 def check_errors_option(errors):
@@ -39,14 +81,15 @@ def as_list(strings):
     return list(strings.numpy() if isinstance(strings, tf.Tensor | tf.Variable) else strings)
 
 
-def check_is_batch(x, method):
-    """Checks that what a method like `train_on_batch` takes are no strings.
+def checked_batch(x):
+    """A batch, after a check that it is none of strings.
 
     Raises:
         ValueError: for strings.
     """
     if holds_strings(x):
         raise ValueError(
-            f"{method} takes a batch of ids, such as next(iter(model.preprocessor.batches(…))). Received: strings; "
-            "fit, evaluate and predict take them"
+            "train_on_batch, test_on_batch and predict_on_batch take a batch of ids, such as "
+            "next(iter(model.preprocessor.batches(…))). Received: strings; fit, evaluate and predict take them"
         )
+    return x

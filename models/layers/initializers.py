@@ -18,6 +18,11 @@ _OPTIONS = {
 }
 
 
+def constructor_arguments(names):
+    """The arguments of a constructor as `get_config` returns them, from its `locals()`, taken before all else."""
+    return {name: value for name, value in names.items() if name not in ("self", "__class__", "preprocessor", "kwargs")}
+
+
 def initializer_options(initializer, layer):
     """The initialisers of a layer, as its keyword arguments.
 

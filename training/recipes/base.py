@@ -55,6 +55,14 @@ class Recipe:
         if data is None and self.dataset is None:
             raise ValueError(f"The recipe {self.name} has no data set of its own: name a file, --data FILE")
 
+    def search_data(self, data=None, validation_data=None, seed=0):
+        """As `training_data`, for choices: what is kept for tests stays unseen."""
+        return self.training_data(data, validation_data, seed)
+
+    def data_facts(self, data=None):
+        """What identifies the data beside their name, a dictionary."""
+        return {}
+
     def compile(self, model, steps_per_epoch, **overrides):
         """Compiles a model with this recipe, to run fast on this machine; see `seqzoo.runtime.compile_options`.
 

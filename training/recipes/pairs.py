@@ -54,10 +54,6 @@ class PairRecipe(Recipe):
         "embedding_dim", "hidden_dim", "cell", "num_layers", "dropout", "pass_cell_state", "initializer",
     )  # fmt: skip
 
-    def data_facts(self, data=None):
-        """What identifies the data beside its name: nothing for pairs."""
-        return {}
-
     def training_data(self, data=None, validation_data=None, seed=0):
         """The pairs to train on, those to validate on, and the preprocessor for them.
 

@@ -91,10 +91,6 @@ class TextRecipe(Recipe):
                 )
         return training, validation, preprocessor
 
-    def search_data(self, data=None, validation_data=None, seed=0):
-        """As `training_data`: no text has a part that is kept for tests."""
-        return self.training_data(data, validation_data, seed)
-
     def data_facts(self, data=None):
         """What identifies the text: a dictionary of its SHA-256, which for Python's own text depends on the version."""
         return {"data_sha256": text_sha256(self.dataset.load() if data is None else read_text(data))}
