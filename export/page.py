@@ -38,7 +38,8 @@ def page(output, models=None, runtime="node_modules"):
 
     Args:
         output: folder, new or empty.
-        models: preset names or `.keras` files; `None` for all presets.
+        models: preset names or `.keras` files, the first of which the page opens with; `None` for all presets, those
+            with the fewest errors on all sums first.
         runtime: the folder `node_modules` into which `npm install` has put `RUNTIME`.
 
     Returns:
@@ -51,7 +52,7 @@ def page(output, models=None, runtime="node_modules"):
         OSError: for a folder that cannot be written.
     """
     packages = _runtime(runtime)
-    models = models or presets()
+    models = models or sorted(presets(), key=_errors_on_all_sums)
     names = [pathlib.Path(model).stem if str(model) not in presets() else str(model) for model in models]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"Two models are called {repeated[0]}: rename a file, or leave one out")
@@ -96,6 +97,12 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def _errors_on_all_sums(preset):
+    """The errors on the preset's card; infinitely many where not all sums were evaluated, or it is for other data."""
+    sums = card(preset).get("sums", {})
+    return sums["errors"] if sums.get("all") else float("inf")
 
 
 def _runtime(folder):

@@ -22,22 +22,22 @@ def card_page(card):
         f"# {card['preset']}",
         purpose,
         f"**Not for:** {limits}",
-        _how_to_ask(card, is_text),
+        _usage(card, is_text),
         "## Figures",
         *(_text_figures(card) if is_text else _pair_figures(card)),
         *_quantised(card),
         f"![{card['curve_label']} after each epoch](curve.png)",
-        f"The curve is {card['curve_label']}, {card['curve'][-1]:.4f} at its end.",
-        "## What it says",
+        f"The curve shows {card['curve_label']}; its last value is {card['curve'][-1]:.4f}.",
+        "## Example outputs",
         *(_written(card) if is_text else [_answers(card["examples"])]),
         *_smoothed(card),
-        "## How it was made",
+        "## Training",
         _made(card),
         "## Files",
         _table(("file", "KiB"), [(f"`{name}`", f"{size / 1024:,.1f}") for name, size in card["bytes"].items()]),
         "## Signatures",
         *_signatures(card),
-        "This page was written with the model; `card.json` holds the same and more.",
+        "`card.json` holds the same figures and more.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -56,18 +56,18 @@ def _about(card, is_text):
         example = card["examples"][-1]
         return (
             f"Adds two whole numbers of up to {digits} digits, written as text: `{example['source']}` → "
-            f"`{example['answer']}` ({kind}, {size}). It has learnt that from examples alone; no rule of arithmetic "
-            "is in it.",
+            f"`{example['answer']}` ({kind}, {size}). It learnt this from examples alone; no rule of "
+            "arithmetic is in it.",
             "doing sums. It shows what a small seq2seq model learns, and is a start for tasks over the same "
-            f"characters. Numbers of more than {digits} digits are outside what it has seen; see below.",
+            f"characters. Numbers of more than {digits} digits are outside its training data; see below.",
         )
     return (
         f"Answers strings as in the pairs of {card['data']['name']} ({kind}, {size}).",
-        "sources of another kind than it was trained on: it answers them too, and does not say that it guesses.",
+        "sources of another kind than its training data: it answers them too, without a sign that it guesses.",
     )
 
 
-def _how_to_ask(card, is_text):
+def _usage(card, is_text):
     # By its name a model answers that ships; this one may be of other data.
     name = card["preset"] if card["data"]["source"] and card["command"] else "DIR/model.keras"
     if is_text:
@@ -79,25 +79,23 @@ def _pair_figures(card):
     held_out = card["held_out"]
     wrong = _wrong(held_out["rows"], held_out["exact_match"])
     yield (
-        f"Of {held_out['rows']:,} rows that were held out **{held_out['exact_match']:.2%}** are answered without an "
-        f"error, {wrong:,} with one; {held_out['character_accuracy']:.3%} of the characters are right, each answer's "
-        "end included."
+        f"Held-out accuracy: **{held_out['exact_match']:.2%}** of {held_out['rows']:,} rows match exactly, {wrong:,} "
+        f"do not; character accuracy is {held_out['character_accuracy']:.3%}, each answer's end included."
     )
     if "sums" not in card:
         return
     sums, digits = card["sums"], card["digits"]
     if sums["all"]:
-        answers = "one wrong answer" if sums["errors"] == 1 else f"{sums['errors']:,} wrong answers"
-        yield f"On **all {sums['rows']:,} sums** of up to {digits} digits there are **{answers}**."
+        yield f"Errors on **all {sums['rows']:,} inputs** of up to {digits} digits: **{sums['errors']:,}**."
     for key, title in (("by_digits", "digits of the operands"), ("by_carries", "columns that carry")):
         rows = [(name, f"{each['rows']:,}", f"{each['errors']:,}") for name, each in sums[key].items()]
-        yield _table((title, "sums", "wrong"), rows)
+        yield _table((title, "sums", "errors"), rows)
     outside = card["outside"]
     longest = outside["longest"]
     yield (
-        f"**Outside its training**, with one operand of {digits + 1} digits and the other of up to {digits - 1}, "
-        f"{outside['exact_match']:.1%} of {outside['rows']:,} drawn sums are right. Sources of more "
-        f"characters than these have are refused: the answer to `{longest['source']}` is `{longest['answer']}`."
+        f"**Outside the training distribution**, with one operand of {digits + 1} digits and the other of up to "
+        f"{digits - 1}, {outside['exact_match']:.1%} of {outside['rows']:,} random sums are right. Longer sources are "
+        f"refused: `{longest['source']}` leads to `{longest['answer']}`."
     )
     if outside["wrong"]:
         yield _answers(outside["wrong"])
@@ -127,7 +125,7 @@ def _text_figures(card):
 def _smoothed(card):
     if share := card["recipe"].get("label_smoothing"):
         yield (
-            "Its probabilities do not say how often it is right: it was trained with a label smoothing of "
+            "The probabilities are not calibrated: the model was trained with a label smoothing of "
             f"{share}, so that the most probable character has a probability of about {1 - share:.0%} at most."
         )
 
@@ -141,10 +139,10 @@ def _quantised(card):
     rows = []
     for name, each in card["litert"].items():
         score = each["score"]["export"]
-        shown = f"{score:.4%} ({_wrong(each['rows'], score):,} wrong)" if is_share else f"{score:.4f}"
+        shown = f"{score:.4%} ({_wrong(each['rows'], score):,} errors)" if is_share else f"{score:.4f}"
         rows.append((name, f"{each['bytes'] / 1024:,.0f}", shown, f"{each['equal']:,} of {each['rows']:,}"))
     title = "exact match" if is_share else "nats per token"
-    yield _table(("LiteRT weights", "KiB", title, "as the model in float32"), rows)
+    yield _table(("LiteRT weights", "KiB", title, "equal to the float32 model"), rows)
     yield (
         f"Measured on {'' if is_share else 'the first '}{first['rows']:,} "
         f"{'answers' if is_share else 'tokens of the text held out, to compare the rows with each other'}; the "
@@ -186,7 +184,8 @@ def _made(card):
     note = ""
     if data["source"] not in (None, data["name"]):
         note = f"; without `--data` TFDS downloads {data['source']}"
-    recipe = {key: value for key, value in card["recipe"].items() if key not in ("name", "model")}
+    recipe = {key: value for key, value in card["recipe"].items() if key not in ("name", "model", "dataset")}
+    recipe |= card["recipe"]["dataset"] or {}
     rows = [
         (
             "command",
@@ -218,7 +217,7 @@ def _signatures(card):
         rows = [
             (f"`{name}`", _named(each["inputs"]) or "–", _named(each["outputs"])) for name, each in signatures.items()
         ]
-        yield _table((title[kind], "in", "out"), rows)
+        yield _table((title[kind], "inputs", "outputs"), rows)
 
 
 def _named(tensors):
