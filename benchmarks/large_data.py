@@ -1,4 +1,4 @@
-"""Streams millions of pairs through training's input: `python tests/benchmarks/large_data.py [--rows N] [--files N]`.
+"""Streams millions of pairs through training's input: `python benchmarks/large_data.py [--rows N] [--files N]`.
 
 Prints, for each pass over the data, its rate, its CPU time and the resident memory of the whole process after it.
 """
@@ -21,7 +21,7 @@ _BATCH = 128
 
 
 def write_sums(folder, rows, files):
-    """Random sums of up to six digits in so many files; gives their glob."""
+    """Random sums of up to six digits in so many files; returns their glob."""
     numbers = np.random.default_rng(0)
     for number in range(files):
         with open(folder / f"sums-{number:03d}.tsv", "w", encoding="utf-8") as file:

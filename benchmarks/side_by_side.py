@@ -1,4 +1,4 @@
-"""seqzoo beside what one would pick instead, measured in one run: `python tests/benchmarks/side_by_side.py`.
+"""seqzoo beside what one would pick instead, measured in one run: `python benchmarks/side_by_side.py`.
 
 Needs the extra `bench`. Each side has a process of its own, which stays; the sides take turns in each round, so that a
 noisy machine is noisy for all of them. Figures are medians of the rounds. Prints the table as Markdown; with
@@ -61,11 +61,11 @@ class Side:
         self.pool.shutdown()
 
     def time(self, method, *arguments):
-        """Runs a method there; gives its `(wall, CPU)` time in seconds."""
+        """Runs a method there; returns its `(wall, CPU)` time in seconds."""
         return self.pool.submit(_timed, method, arguments).result()
 
     def ask(self, method, *arguments):
-        """What a method gives there."""
+        """What a method returns there."""
         return self.pool.submit(_asked, method, arguments).result()
 
     def reach(self, goal, limit):
@@ -100,7 +100,7 @@ def _reached(goal, limit):
 def in_turn(rounds, **tasks):
     """Times each task `(side, method, *arguments)` in each round, after one round that does not count.
 
-    Gives `{name: Cost}`.
+    Returns `{name: Cost}`.
     """
     times = {name: [] for name in tasks}
     for _ in range(1 + rounds):
@@ -384,7 +384,7 @@ _GROWTH = {
 
 
 def growth(run):
-    """What an epoch costs against rows, units and lengths: draws the figure, gives the exponents."""
+    """What an epoch costs against rows, units and lengths: draws the figure, returns the exponents."""
     everything = [(a, b) for a in range(1000) for b in range(1000)]
     random.Random(0).shuffle(everything)
     curves = {axis: {} for axis in _GROWTH}

@@ -1,4 +1,4 @@
-"""Measures strings to batches, to answers and to written text, and exports: `python tests/benchmarks/throughput.py`.
+"""Measures strings to batches, to answers and to written text, and exports: `python benchmarks/throughput.py`.
 
 Prints each rate as the median of several rounds, by wall time and by process CPU time, beside this machine's float32
 matrix rate on one core. The models are untrained: their answers are as long as answers get, which costs the most; the
@@ -20,14 +20,14 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from seqzoo import export, models, pipelines
-from seqzoo.export.saved_model import loaded
+from seqzoo.export.clients import loaded
 
 _ROUNDS = 7
 _REPEAT = 10  # A data set's start would otherwise count for as much as its rows.
 
 
 def rate(work, amount):
-    """Runs `work` several times; gives (amount per second of wall time, per second of CPU time), medians."""
+    """Runs `work` several times; returns (amount per second of wall time, per second of CPU time), medians."""
     work()
     wall, cpu = [], []
     for _ in range(_ROUNDS):

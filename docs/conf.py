@@ -10,8 +10,7 @@ project = "seqzoo"
 author = "the seqzoo authors"
 release = version = importlib.metadata.version("seqzoo")
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-nb_execution_mode = "off"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
@@ -37,15 +36,20 @@ _SUBPACKAGES = ("pipelines", "models", "training", "tuning", "export")
 
 def setup(app):
     """Registers what prepares docstrings, and the check that the API reference is complete."""
-    app.connect("autodoc-process-docstring", _escape_plurals)
+    app.connect("autodoc-process-docstring", _mark_up_code)
     app.connect("env-check-consistency", _warn_of_missing_names)
 
 
-def _escape_plurals(app, what, name, obj, options, lines):
-    """Ends code before a letter, as in `Dataset`s, which reStructuredText takes for an error otherwise."""
-    lines[:] = [
-        re.sub(r"(`[^`]+`)(\w?)", lambda match: r"\ ".join(filter(None, match.groups())), line) for line in lines
-    ]
+def _mark_up_code(app, what, name, obj, options, lines):
+    """Links names in single backticks, and makes all other code there literal."""
+    lines[:] = [re.sub(r"(?<![`:])`([^`]+)`(?!`)(\w?)", _marked_up, line) for line in lines]
+
+
+def _marked_up(match):
+    code, letter = match.groups()
+    quotes = "`" if re.fullmatch(r"[A-Za-z_][\w.]*", code) else "``"
+    # In reStructuredText code ends before a letter, as in `Dataset`s, with an escaped blank only.
+    return f"{quotes}{code}{quotes}" + (f"\\ {letter}" if letter else "")
 
 
 def _warn_of_missing_names(app, env):

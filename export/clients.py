@@ -21,17 +21,10 @@ print(*(text.decode() for text in answer.numpy()), sep="\\n")
 
 
 def ask_in_fresh_process(folder, sources):
-    """The answers of a seq2seq SavedModel, given by a process of its own that cannot import Keras or seqzoo.
-
-    Args:
-        folder: a version's folder.
-        sources: list of `str`.
-
-    Returns:
-        A list of `str`.
+    """The answers of a seq2seq SavedModel in a process of its own that cannot import Keras or seqzoo, a list of `str`.
 
     Raises:
-        ValueError: where that process fails, with the last line of what it said.
+        ValueError: where that process fails, with the last line of its standard error.
     """
     command = [sys.executable, "-c", _ASK, str(folder), *sources]
     done = subprocess.run(command, capture_output=True, encoding="utf-8")

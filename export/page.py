@@ -38,8 +38,7 @@ def page(output, models=None, runtime="node_modules"):
 
     Args:
         output: folder, new or empty.
-        models: preset names or `.keras` files, the first of which the page opens with; `None` for all presets, those
-            with the fewest errors on all sums first.
+        models: preset names or `.keras` files; `None` for all presets.
         runtime: the folder `node_modules` into which `npm install` has put `RUNTIME`.
 
     Returns:
@@ -48,8 +47,6 @@ def page(output, models=None, runtime="node_modules"):
     Raises:
         ValueError: where the runtime is missing or of another version, two models have one name, or one cannot be a
             LiteRT file.
-        FileNotFoundError: for a missing model file.
-        OSError: for a folder that cannot be written.
     """
     packages = _runtime(runtime)
     models = models or sorted(presets(), key=_errors_on_all_sums)
@@ -76,12 +73,8 @@ def page(output, models=None, runtime="node_modules"):
 def server(folder, port=0):
     """An HTTP server of a page's folder, on the loopback interface only; `serve_forever` runs it.
 
-    Args:
-        folder: what `page` wrote.
-        port: int; 0 for a free one.
-
     Raises:
-        OSError: for a port that is taken.
+        OSError: for a port that is taken; port 0 is a free one.
     """
     handler = functools.partial(_Handler, directory=str(folder))
     return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
@@ -155,11 +148,11 @@ def _about(model, made):
     if made:
         held_out = made["held_out"]
         if "nats_per_token" in held_out:
-            facts.append(f"{held_out['nats_per_token']:.3f} nats per character on text it has not seen")
+            facts.append(f"{held_out['nats_per_token']:.3f} nats per character on held-out text")
         else:
-            facts.append(f"{held_out['exact_match']:.2%} of {held_out['rows']:,} rows right that it has not seen")
+            facts.append(f"exact match on {held_out['rows']:,} held-out rows {held_out['exact_match']:.2%}")
         if made.get("sums", {}).get("all"):
-            facts.append(f"{made['sums']['errors']:,} errors in all {made['sums']['rows']:,} sums")
+            facts.append(f"{made['sums']['errors']:,} errors on all {made['sums']['rows']:,} inputs")
     return "; ".join(facts) + "."
 
 

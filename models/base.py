@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from seqzoo.models import loading
 from seqzoo.models.optimizers import Adam
-from seqzoo.models.strings import as_list, checked_batch, holds_strings
+from seqzoo.models.strings import as_list, checked_batch, columns, hold_out_share, holds_strings
 from seqzoo.pipelines.input_pipeline import EpochNumber
 from seqzoo.pipelines.vocabulary import Vocabulary
 from seqzoo.runtime import jit_compiles, keep_freed_memory
@@ -25,12 +25,15 @@ class StringModel(keras.Model):
         preprocessor: what turns strings into ids and back.
         preprocessor_class: the class it must be of.
         task: `"pairs"` for models that answer a source, `"text"` for those that continue a prompt.
+        default_loss: what makes the loss that `compile` takes for `"auto"`.
+        default_metrics: tuple of the classes of the metrics that it takes for `"auto"`.
         clipnorm: float, the global norm at which `compile`'s own optimizer clips gradients.
         default_batch_size: int, of `fit` on strings.
     """
 
     preprocessor_class = object
-    task = None
+    task = default_loss = None
+    default_metrics = ()
     clipnorm = 5.0
     default_batch_size = 128
 
@@ -52,7 +55,7 @@ class StringModel(keras.Model):
         if isinstance(loss, str) and loss == "auto":
             loss = self.default_loss()
         if isinstance(metrics, str) and metrics == "auto":
-            metrics = self.default_metrics()
+            metrics = [metric() for metric in self.default_metrics]
         if jit_compile == "auto":
             jit_compile = jit_compiles() and not options.get("run_eagerly", False)
         super().compile(optimizer, loss, metrics=metrics, jit_compile=jit_compile, **options)
@@ -106,13 +109,15 @@ class StringModel(keras.Model):
             data, y = self._string_data(x, y), None
             seed = tf.compat.v1.get_seed(0)[0]  # Of `keras.utils.set_random_seed`; a constant where none was set.
             if validation_split and validation_data is None:
-                data, validation_data = self.preprocessor.hold_out(data, seed, _percent(validation_split))
+                data, held_out = hold_out_share(self.preprocessor, data, seed, validation_split)
+                validation_data = self._validation_batches(held_out, options.pop("validation_batch_size", None))
             validation_split = 0.0
             number_epochs = options.get("steps_per_epoch") is None
             epoch = tf.Variable(0, dtype=tf.int64, trainable=False) if number_epochs else None
             x = self._training_batches(data, batch_size or self.default_batch_size, seed if shuffle else None, epoch)
             if number_epochs:
-                callbacks = _with_callback(callbacks, EpochNumber(epoch), self)
+                callbacks = getattr(callbacks, "callbacks", callbacks) or []  # Those of a `CallbackList`.
+                callbacks = [EpochNumber(epoch), *keras.tree.flatten(callbacks)]
             else:
                 x = x.repeat()
             batch_size = None
@@ -177,14 +182,6 @@ class StringModel(keras.Model):
     def predict_on_batch(self, x):
         """See `keras.Model.predict_on_batch`; takes a batch of ids."""
         return super().predict_on_batch(checked_batch(x))
-
-    def default_loss(self):
-        """The loss that `compile` takes for `"auto"`."""
-        raise NotImplementedError
-
-    def default_metrics(self):
-        """The metrics that `compile` takes for `"auto"`, a list."""
-        raise NotImplementedError
 
     # === Answers and exports ===
 
@@ -315,14 +312,6 @@ def from_preset(name, load_weights=True):
     return StringModel.from_preset(name, load_weights)
 
 
-def _with_callback(callbacks, callback, model):
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callback.set_model(model)
-        callbacks.append(callback)
-        return callbacks
-    return [callback, *(callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else [])]
-
-
 def _parts(model, prefix=""):
     """The layers of a functional model at all depths, as `(path, layer)`."""
     for layer in model.layers:
@@ -330,9 +319,3 @@ def _parts(model, prefix=""):
         yield path, layer
         if isinstance(layer, keras.Model):
             yield from _parts(layer, f"{path}/")
-
-
-def _percent(share):
-    if not 0 < share < 1:
-        raise ValueError(f"validation_split must be between 0 and 1. Received: validation_split={share}")
-    return min(99, max(1, round(100 * share)))

@@ -16,7 +16,7 @@ from seqzoo.models.metrics import BitsPerToken, Perplexity
 from seqzoo.models.serving import language_model_functions, language_model_token_functions
 from seqzoo.models.strings import as_list, check_errors_option
 from seqzoo.pipelines.row_errors import raise_first_error
-from seqzoo.pipelines.text_preprocessor import TextPreprocessor
+from seqzoo.pipelines.text_preprocessor import END_ID, TextPreprocessor
 from seqzoo.runtime import in_parallel, split_rows
 
 _STREAM_TOKENS = 8
@@ -69,6 +69,8 @@ class LanguageModel(StringModel):
 
     preprocessor_class = TextPreprocessor
     task = "text"
+    default_loss = staticmethod(functools.partial(keras.losses.SparseCategoricalCrossentropy, from_logits=True))
+    default_metrics = (BitsPerToken, Perplexity)
     clipnorm = 1.0
     default_batch_size = 32
 
@@ -314,14 +316,6 @@ class LanguageModel(StringModel):
 
     # === Training and exports ===
 
-    def default_loss(self):
-        """See `StringModel`."""
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    def default_metrics(self):
-        """See `StringModel`."""
-        return [BitsPerToken(), Perplexity()]
-
     serving_functions = language_model_functions
     token_functions = language_model_token_functions
 
@@ -329,7 +323,7 @@ class LanguageModel(StringModel):
         if y is not None:
             raise ValueError("A text has no targets: fit and evaluate take it alone. Received: y")
         ids = self.preprocessor.encode(x)
-        if not len(ids):
+        if not (ids != END_ID).any():
             raise ValueError("There is no text. Received an empty text")
         return ids
 

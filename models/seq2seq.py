@@ -66,6 +66,8 @@ class Seq2Seq(StringModel):
 
     preprocessor_class = PairPreprocessor
     task = "pairs"
+    default_loss = SequenceCrossentropy
+    default_metrics = (ExactMatch,)
     decoder_class = Decoder
 
     def __init__(
@@ -83,19 +85,12 @@ class Seq2Seq(StringModel):
         **kwargs,
     ):
         config = constructor_arguments(locals())
-        source_length, target_length = preprocessor.source_length, preprocessor.target_length
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        shared = {
-            "vocabulary_size": preprocessor.vocabulary.size,
-            "embedding_dim": embedding_dim,
-            "hidden_dim": hidden_dim,
-            "cell": cell,
-            "num_layers": num_layers,
-            "dropout": dropout,
-            "unroll": unrolls(source_length, target_length) if unroll is None else unroll,
-            "initializer": initializer,
-            "dtype": policy.name,
-        }
+        config["dtype"] = policy.name
+        source_length, target_length = preprocessor.source_length, preprocessor.target_length
+        unroll = unrolls(source_length, target_length) if unroll is None else unroll
+        shared = {**config, "vocabulary_size": preprocessor.vocabulary.size, "unroll": unroll}
+        del shared["pass_cell_state"]  # Only the encoder hands states over.
 
         # === Layers ===
         self.encoder = Encoder(**shared, length=source_length, pass_cell_state=pass_cell_state, name="encoder")
@@ -109,8 +104,8 @@ class Seq2Seq(StringModel):
         self.dtype_policy = policy  # Keras scales the loss by it.
 
         # === Config ===
-        self._reads_tables = shared["unroll"] and preprocessor.vocabulary.size <= _MAX_TABLE_TOKENS
-        self._set_config(preprocessor, {**config, "dtype": policy.name})
+        self._reads_tables = unroll and preprocessor.vocabulary.size <= _MAX_TABLE_TOKENS
+        self._set_config(preprocessor, config)
 
     @classmethod
     def from_pairs(cls, pairs, reverse=False, split="characters", unknown=False, **options):
@@ -233,14 +228,6 @@ class Seq2Seq(StringModel):
         return tf.where(fine, self.preprocessor.decode(ids), ""), tf.where(fine, log_probability, 0.0), errors
 
     # === Training ===
-
-    def default_loss(self):
-        """See `StringModel`."""
-        return SequenceCrossentropy()
-
-    def default_metrics(self):
-        """See `StringModel`."""
-        return [ExactMatch()]
 
     serving_functions = seq2seq_functions
     token_functions = seq2seq_token_functions

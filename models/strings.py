@@ -60,8 +60,26 @@ def string_pairs(x, y=None):
 
 def columns(validation_data):
     """`(x, y)` of validation strings: a tuple may hold the sources and the targets."""
-    is_columns = isinstance(validation_data, tuple) and isinstance(validation_data[0], list | np.ndarray | tf.Tensor)
+    is_pair = isinstance(validation_data, tuple) and len(validation_data) == 2
+    is_columns = is_pair and isinstance(validation_data[0], list | np.ndarray | tf.Tensor)
     return validation_data if is_columns else (validation_data, None)
+
+
+def hold_out_share(preprocessor, data, seed, share):
+    """`(training, validation)`: data split by a preprocessor, about a share of them to validate on, to a percent.
+
+    Raises:
+        ValueError: for a share outside (0, 1), or one that leaves nothing on a side.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"validation_split must be between 0 and 1. Received: validation_split={share}")
+    parts = preprocessor.hold_out(data, seed, min(99, max(1, round(100 * share))))
+    for part, purpose in zip(parts, ("train", "validate"), strict=True):
+        if next(iter(part), None) is None:
+            raise ValueError(
+                f"validation_split={share} leaves no data to {purpose} on: use more data, or validation_data="
+            )
+    return parts
 
 
 def check_errors_option(errors):
@@ -75,7 +93,13 @@ def check_errors_option(errors):
 
 
 def as_list(strings):
-    """Strings as a list: from a sequence, an array, a tensor, or a `tf.data.Dataset` of scalars."""
+    """Strings as a list: from a sequence, an array, a tensor, or a `tf.data.Dataset` of scalars.
+
+    Raises:
+        ValueError: for a dictionary.
+    """
+    if isinstance(strings, dict):
+        raise ValueError(f"Strings must be a list, not a dictionary. Received the keys {sorted(strings)}")
     if isinstance(strings, tf.data.Dataset):
         return list(strings.as_numpy_iterator())
     return list(strings.numpy() if isinstance(strings, tf.Tensor | tf.Variable) else strings)

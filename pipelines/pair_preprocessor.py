@@ -7,7 +7,7 @@ from seqzoo.pipelines.input_pipeline import PREFETCHED, without_autotune
 from seqzoo.pipelines.pair_batches import epochs_of_batches, with_teacher_forcing
 from seqzoo.pipelines.pairs import as_pairs, decoded, hold_out, read_pairs
 from seqzoo.pipelines.preprocessor import Preprocessor
-from seqzoo.pipelines.row_errors import MAX_SHOWN_CHARACTERS, checked_ids, escaped
+from seqzoo.pipelines.row_errors import MAX_SHOWN_CHARACTERS, checked_ids, escaped, raise_first_error
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
 
 _ENCODED_ROWS = 8192
@@ -223,7 +223,17 @@ class PairPreprocessor(Preprocessor):
         return read_pairs(path, self)
 
     def hold_out(self, pairs, seed=0, percent=10):
-        """Splits pairs into `(training, validation)`, by source; see `seqzoo.pipelines.hold_out`."""
+        """Splits pairs into `(training, validation)`, by source; see `seqzoo.pipelines.hold_out`.
+
+        Raises:
+            ValueError: for no pair, or the first wrong one by its number, which it has not in the part it falls into.
+        """
+        pairs, rows = as_pairs(pairs), 0
+        for sources, targets in pairs.take(2**20).batch(_ENCODED_ROWS):
+            raise_first_error(self.pair_errors(sources, targets), 1 + rows)
+            rows += len(sources)
+        if rows == 0:
+            raise ValueError("There are no pairs. Received an empty data set")
         return hold_out(pairs, seed, percent)
 
     def _encode_pairs(self, sources, targets):

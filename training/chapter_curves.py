@@ -22,8 +22,8 @@ def figure(
     Args:
         output: folder, new or empty. Gets `curves.csv` (`variant`, `epoch`, `exact_match`) and `curves.png`.
         recipe: `"book"` or `"zoo"`: the chapter's training, or each recipe of the zoo.
-        data: file of sums, or `None` for `addition/digits_3`; see `PairRecipe.training_data`.
-        validation_data: file of sums to validate on, or `None`.
+        data: see `seqzoo.training.train`.
+        validation_data: see `seqzoo.training.train`.
         epochs: int, or `None` for the recipe's.
         seed: int.
         verbose: see `keras.Model.fit`.

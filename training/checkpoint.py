@@ -16,13 +16,13 @@ class Checkpoint(keras.callbacks.Callback):
     """Saves the state of a training after each epoch, and restores it when training starts.
 
     Weights, the optimizer's state, the states of dropout's random numbers, the epoch and its figures are one file,
-    written beside its place and renamed. A training that is killed at any moment and run again ends with the weights of
-    one left alone, if its batches follow from the epoch's number:
+    written beside its place and renamed. A training that is killed at any moment and run again ends with the same
+    weights as an uninterrupted one, if its batches follow from the number of the epoch, as those of strings do:
 
-        >>> checkpoint = seqzoo.models.Checkpoint("run/checkpoint.npz")
-        >>> batches = preprocessor.batches(train, 128, shuffle_seed=0, epoch=checkpoint.epoch)
-        >>> options = dict(epochs=25, initial_epoch=checkpoint.initial_epoch, callbacks=[checkpoint])
-        >>> model.fit(batches, shuffle=False, **options)
+        >>> checkpoint = seqzoo.training.Checkpoint("run/checkpoint.npz")
+        >>> model.fit(pairs, epochs=25, initial_epoch=checkpoint.initial_epoch, callbacks=[checkpoint])
+
+    Batches of one's own take the number as `preprocessor.batches(pairs, 128, shuffle_seed=0, epoch=checkpoint.epoch)`.
 
     Args:
         path: file name, in a folder that exists; `None` to save nothing, and only to number the epochs for the batches.

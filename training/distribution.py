@@ -20,13 +20,9 @@ _EXAMPLE = '{"cluster": {"worker": ["10.0.0.1:8000", "10.0.0.2:8000"]}, "task": 
 
 
 def mirrored(devices):
-    """A strategy that divides each batch over several devices of this machine: GPUs, or parts of the CPU if none.
+    """A `MirroredStrategy` that divides each batch over devices of this machine; `None` for one, which needs none.
 
-    Args:
-        devices: int, how many.
-
-    Returns:
-        `tf.distribute.MirroredStrategy`; `None` for one device, which needs none.
+    Devices are GPUs, or parts of the CPU if there is none.
 
     Raises:
         ValueError: for more devices than there are, or a CPU that can no longer be divided.
@@ -88,17 +84,8 @@ class Workers:
     def fit(self, model, batches, validation_data, epochs, initial_epoch, callbacks, verbose):
         """What `model.fit` does on one machine, with the same numbers (Keras 3.15's own fails here, keras #20585).
 
-        Args:
-            model: built and compiled in the strategy's scope.
-            batches: all workers' batches, the same data set on each; of each batch it trains on its share.
-            validation_data: validation batches, the same on each worker; each takes its share of them.
-            epochs: see `keras.Model.fit`.
-            initial_epoch: see `keras.Model.fit`.
-            callbacks: see `keras.Model.fit`; they get no figures of single batches.
-            verbose: see `keras.Model.fit`.
-
-        Returns:
-            Keras' `History`.
+        Arguments are `keras.Model.fit`'s. The model is built and compiled in the strategy's scope; each worker gets the
+        same batches and validation batches and takes its share; callbacks get no figures of single batches.
 
         Raises:
             ValueError: where the workers would not all begin at the same epoch.

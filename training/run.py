@@ -35,7 +35,7 @@ def fit(
     workers=None,
     compile_options=None,
 ):
-    """Builds the recipe's model, compiles it with its recipe and trains it.
+    """Builds the recipe's model, compiles it and trains it.
 
     Args:
         recipe: `PairRecipe` or `TextRecipe`.
@@ -48,7 +48,7 @@ def fit(
         checkpoint: `Checkpoint` to continue from and to write; `None` for none.
         strategy: `tf.distribute.MirroredStrategy`, or `None` for one device.
         workers: `Workers` of several machines, or `None`; in place of a strategy.
-        compile_options: dictionary of options of `keras.Model.compile` to use in place of the recipe's, or `None`.
+        compile_options: see `train`.
 
     Returns:
         `(model, history)`: the trained model, and Keras' `History`, whose `cpu` is a `CpuTimes`.
@@ -230,15 +230,7 @@ def evenly(batches, devices):
 
 
 def check_finite(losses, recipe):
-    """Checks the losses of a training.
-
-    Args:
-        losses: list of float, or of such lists.
-        recipe: `PairRecipe` or `TextRecipe`.
-
-    Raises:
-        ValueError: for a loss that is not a number, or infinite.
-    """
+    """Raises a `ValueError` for losses of a training, or lists of them, that are not numbers or infinite."""
     if not np.isfinite(losses).all():
         raise ValueError(
             f"Training diverged: its loss is no longer a number. Received: {recipe.learning_rate=}; lower it"

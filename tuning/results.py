@@ -10,7 +10,7 @@ from seqzoo.io.files import replacing, write_json, write_table
 
 
 def write_results(tuner, folder):
-    """Writes `trials.csv`, `trials.png`, `best.json` and `model.keras`, each whole or not at all.
+    """Writes `trials.csv`, `trials.png`, `best.json` and `model.keras` of a search, each whole or not at all.
 
     Args:
         tuner: one of `TUNERS`, with a `RecipeHyperModel`, its trials ended.

@@ -150,8 +150,9 @@ def _tuner(manifest, hypermodel, folder, report):
 
 def _report(tuner, trial, facts):
     space = tuner.hypermodel.space
+    counts = trial.hyperparameters.values  # A hyperparameter may not count here.
     values = tuner.hypermodel.values(trial.hyperparameters).items()
-    values = ", ".join(f"{name}={value}" for name, value in values if len(space[name]) > 1)
+    values = ", ".join(f"{name}={value}" for name, value in values if len(space[name]) > 1 and name in counts)
     result = facts["error"] or f"{tuner.oracle.objective.name} {tuner.best_of(facts['curve']):.4f}"
     pruned = ", pruned" if facts["pruned"] else ""
     effort = f"{len(facts['curve'])} epochs{pruned}, {facts['cpu_seconds']:.0f} s of CPU time"

@@ -1,4 +1,4 @@
-"""seqzoo as its users call it: a preset's recipe and `fit`, strings in and strings out."""
+"""seqzoo as its users call it: a recipe and `fit`, strings in and strings out."""
 
 import atexit
 import contextlib
@@ -15,7 +15,8 @@ import keras
 import numpy as np
 import rows
 
-from seqzoo import models, pipelines
+from seqzoo import pipelines
+from seqzoo.training import recipe
 
 
 class Sums:
@@ -23,15 +24,15 @@ class Sums:
 
     def __init__(self, training, test, hidden_dim=128, epochs=1000, seed=0):
         keras.utils.set_random_seed(seed)
-        recipe = models.preset("pairs_peeky_reverse")
-        recipe = dataclasses.replace(recipe, hidden_dim=hidden_dim, epochs=epochs, learning_rate=rows.LEARNING_RATE)
+        chosen = {"hidden_dim": hidden_dim, "epochs": epochs, "learning_rate": rows.LEARNING_RATE}
+        peeky = dataclasses.replace(recipe("pairs_peeky_reverse"), **chosen)
         self.pairs = pipelines.read_pairs(training)
-        self.preprocessor = recipe.preprocessor(self.pairs)
-        self.batches = recipe.batches(self.preprocessor, self.pairs, seed)
+        self.preprocessor = peeky.preprocessor(self.pairs)
+        self.batches = peeky.batches(self.preprocessor, self.pairs, seed)
         tested = pipelines.read_pairs(test).as_numpy_iterator()
         self.test = [(source.decode(), target.decode()) for source, target in tested]
-        self.model = recipe.build(self.preprocessor)
-        recipe.compile(self.model, steps_per_epoch=len(self.batches))
+        self.model = peeky.build(self.preprocessor)
+        peeky.compile(self.model, steps_per_epoch=len(self.batches))
         self.epochs = 0
 
     def parameters(self):
@@ -41,7 +42,7 @@ class Sums:
     def epoch(self, steps=None):
         """Trains on all rows once, or on so many batches."""
         options = {"initial_epoch": self.epochs, "epochs": self.epochs + 1, "steps_per_epoch": steps}
-        self.model.fit(self.batches, **options, shuffle=False, verbose=0)
+        self.model.fit(self.batches, **options, verbose=0)
         self.epochs += 1
 
     def exact_match(self):
@@ -91,7 +92,7 @@ class Exports(Answers):
         from ai_edge_litert.interpreter import Interpreter
 
         from seqzoo import export
-        from seqzoo.export.saved_model import loaded
+        from seqzoo.export.clients import loaded
 
         super().__init__(training, test)
         with tempfile.TemporaryDirectory() as folder:
@@ -131,17 +132,17 @@ class Text:
 
     def __init__(self, path, steps, seed=0):
         keras.utils.set_random_seed(seed)
-        recipe = dataclasses.replace(models.preset("char_lstm"), steps_per_epoch=steps, epochs=1000)
+        characters = dataclasses.replace(recipe("char_lstm"), steps_per_epoch=steps, epochs=1000)
         text = pipelines.read_text(path)
-        self.preprocessor = recipe.preprocessor(text)
-        self.batches = recipe.batches(self.preprocessor, self.preprocessor.encode(text), seed)
-        self.model = recipe.build(self.preprocessor)
-        recipe.compile(self.model, steps)
+        self.preprocessor = characters.preprocessor(text)
+        self.batches = characters.batches(self.preprocessor, self.preprocessor.encode(text), seed)
+        self.model = characters.build(self.preprocessor)
+        characters.compile(self.model, steps)
         self.epochs = 0
 
     def train_steps(self):
         """Trains on windows drawn at random."""
-        self.model.fit(self.batches, initial_epoch=self.epochs, epochs=self.epochs + 1, shuffle=False, verbose=0)
+        self.model.fit(self.batches, initial_epoch=self.epochs, epochs=self.epochs + 1, verbose=0)
         self.epochs += 1
 
     def never_end(self):

@@ -33,24 +33,19 @@ def make_card(recipe, model, folder, training, metrics, data, measured, quantize
         recipe: `PairRecipe` or `TextRecipe`, without a data set of its own if it was trained on a file.
         model: the trained model.
         folder: what ships: files and SavedModel `1/`, of which sizes and signatures are taken.
-        training: the run's folder; see `seqzoo.training.run.train`.
+        training: the run's folder; see `seqzoo.training.train`.
         metrics: that run's metrics.
         data: `(training, held_out, preprocessor)`, see the recipe's `training_data`.
-        measured: `seqzoo.export.verification`'s verification of the model on the rows that its exports were scored on.
+        measured: the verification of the model on the rows that its exports were scored on.
         quantized: dictionary from each way of keeping LiteRT weights to the report of `litert`; empty for none.
         seed: int, the run's.
         data_file: file name, or `None` where the data are the recipe's own.
 
     Returns:
-        A dictionary of what JSON holds. Every card: `preset`, `model` (class), `command` (`None` for a variant of a
-        recipe, which no command makes), `seed`, `versions`, `simd` and `processors` (the processor's vector
-        instructions and how many there were; weights depend on the first, those of models of more than 256 units on
-        both), `cpu_minutes`, `wall_minutes`, `data` (name, `source`, which is the name of known data or `None`, sizes,
-        SHA-256), `recipe`, `parameters`, `weights_sha256`, `bytes` (by file), `held_out` (the figures of
-        `evaluate`), `litert` (size and score of each quantisation), `curve` (of each epoch, `curve_label`),
-        `signatures` and `examples`. Of sums also `digits`, `sums` (every one of them up to 3 digits, else those held
-        out; see `score_sums`) and `outside` (likewise, one operand of a digit more); of a language model `excerpt`,
-        the beginning of the text held out and its own nats per token.
+        A dictionary of what JSON holds. `command` is `None` for a variant of a recipe, which no command makes; weights
+        depend on `simd`, the processor's vector instructions, and above 256 units on `processors`; `data` has the
+        `source`, the name of known data or `None`; `sums` are all of them up to 3 digits, else those held out;
+        `outside` are sums with one operand of a digit more; `excerpt` is the beginning of a text held out.
     """
     name = pathlib.Path(data_file).name if data_file else None
     source = recipe.data_name if data_file is None else None

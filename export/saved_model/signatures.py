@@ -4,12 +4,7 @@ import keras
 
 
 def write_functions(functions, folder):
-    """Writes functions as a SavedModel.
-
-    Args:
-        functions: dictionary from a signature's name to `(function, list of tf.TensorSpec)`.
-        folder: path.
-    """
+    """Writes functions, a dictionary from names to `(function, list of tf.TensorSpec)`, as a SavedModel."""
     # Without `track`: a tracked Keras model loads in Python but not in TensorFlow Serving.
     archive = keras.export.ExportArchive()
     for name, (function, specs) in functions.items():

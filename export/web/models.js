@@ -35,7 +35,7 @@ async function fetched(url) {
 const toCodePoints = text => [...text].map(character => character.codePointAt(0));
 const toText = points => String.fromCodePoint(...points.filter(point => point > 0));
 
-/** Runs a signature on {name: typed array or [typed array, shape]}; gives {name: typed array}. */
+/** Runs a signature on {name: typed array or [typed array, shape]}; returns {name: typed array}. */
 async function run(model, signature, inputs) {
   const tensors = {};
   for (const [name, value] of Object.entries(inputs)) {
@@ -116,7 +116,7 @@ export class Seq2Seq extends Model {
 export class LanguageModel extends Model {
   /**
    * Writes on from a prompt, character by character; temperature 0 takes the most probable one, topK 0 draws of all.
-   * While it reads the prompt it gives '' for each character, so that whoever asks can stop.
+   * While it reads the prompt it yields '' for each character, so that the caller can stop.
    */
   async * write(prompt, {temperature, topK, length}) {
     const hasUnknown = this.codePoints[2] === -1;

@@ -1,4 +1,4 @@
-// The page: chooses a model, asks it, and shows what it says.
+// The page: chooses a model, runs it, and shows its output.
 import {drawCurves} from './chart.js';
 import {load} from './models.js';
 
@@ -11,7 +11,7 @@ const shown = character => ({'': 'end', ' ': '␣', '\n': '↵'})[character] ?? 
 
 // The model that is shown, and its entry in models.json.
 let model, entry;
-// What was begun last, of loading and of asking; what was overtaken gives up and shows nothing any more.
+// The task begun last, loading or answering; tasks that were overtaken stop and show nothing.
 let loads = 0, runs = 0;
 let running = Promise.resolve();
 

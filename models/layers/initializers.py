@@ -29,9 +29,6 @@ def initializer_options(initializer, layer):
     Args:
         initializer: `"keras"`, or `"book"` for those of *Deep Learning from Scratch 2*, section 7.3.
         layer: `"embedding"`, `"lstm"`, `"gru"`, `"simple_rnn"` or `"dense"`.
-
-    Raises:
-        ValueError: for an unknown initialiser.
     """
     if initializer not in _OPTIONS:
         raise ValueError(f"initializer must be one of {sorted(_OPTIONS)}. Received: initializer={initializer!r}")

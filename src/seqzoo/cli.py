@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from seqzoo import commands
+from seqzoo import commands, startup
 
 _DEMO_EPOCHS = 12
 
@@ -14,7 +14,7 @@ def main(arguments=None):
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     options = _parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    startup.set_log_level("2")
     try:
         options.run(options)
     except BrokenPipeError:

@@ -22,9 +22,10 @@ def evaluate_all_sums(model):
     """
     digits = digits_of_sums(model.preprocessor)
     if digits is None or digits > MAX_EXHAUSTIVE_DIGITS:
-        kind = "no model of sums" if digits is None else f"for sums of {digits} digits, {100**digits:,} of them"
+        kind = "not a model of sums" if digits is None else f"for sums of {digits} digits, {100**digits:,} of them"
         raise ValueError(
-            f"All sums are evaluated for models of up to {MAX_EXHAUSTIVE_DIGITS} digits; this one is {kind}"
+            f"All sums are evaluated for models of up to {MAX_EXHAUSTIVE_DIGITS} digits; this one is {kind}: "
+            "use seqzoo evaluate without --exhaustive"
         )
     return evaluate_sums(model, all_operands(digits))
 

@@ -80,11 +80,7 @@ def recipe(name):
 
 
 def recipe_found_by_search(path, name):
-    """The recipe of that name with the values that a search found.
-
-    Args:
-        path: the search's `best.json`.
-        name: str.
+    """The recipe of that name with the values in the `best.json` of a search.
 
     Raises:
         ValueError: for an unknown recipe, a file that is no such thing, or another recipe's.

@@ -68,7 +68,6 @@ class PairRecipe(Recipe):
 
         Raises:
             ValueError: for a wrong line, or no data.
-            FileNotFoundError: for a missing file.
         """
         self.check_data(data, validation_data)
         if data is None:

@@ -72,7 +72,6 @@ class TextRecipe(Recipe):
 
         Raises:
             ValueError: for a wrong or too short text, or no data.
-            FileNotFoundError: for a missing file.
         """
         self.check_data(data, validation_data)
         text = self.dataset.load() if data is None else read_text(data)

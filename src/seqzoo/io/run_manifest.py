@@ -11,7 +11,7 @@ _LOCATIONS = ("data", "validation_data")  # Files may move; what is in them may 
 
 @contextlib.contextmanager
 def run_folder(path, name, manifest, resume=False, shared=False):
-    """The folder of a run: made for a new one, or checked to hold the same manifest. Yields its `pathlib.Path`.
+    """Makes the folder of a run, or checks that it holds the same manifest; yields its `pathlib.Path`.
 
     Where the block raises before anything but the manifest is in the folder, the manifest is removed, and with it a
     folder that was made for it.
@@ -21,12 +21,10 @@ def run_folder(path, name, manifest, resume=False, shared=False):
         name: str, the manifest's file there.
         manifest: dictionary of what JSON holds, with the keys `data` and `validation_data`, file names or `None`.
         resume: bool.
-        shared: bool, whether processes on several machines run this manifest together and come in any order. The first
-            one's manifest stays.
+        shared: bool, whether several machines do this run and come in any order; the first one's manifest stays.
 
     Raises:
         ValueError: for a folder that holds anything else, or nothing to resume.
-        OSError: for a folder that cannot be written.
     """
     folder = pathlib.Path(path)
     file = folder / name
@@ -62,12 +60,9 @@ def run_folder(path, name, manifest, resume=False, shared=False):
 
 
 def data_manifest(recipe, data, validation_data):
-    """What a run's manifest says about its data: `data`, `validation_data` and `data_sha256`.
+    """What a run's manifest says about its data, files or globs or `None`: their places and SHA-256 digests.
 
-    Args:
-        recipe: its `data_facts()` identify its own data set, where no file is given.
-        data: file name or glob, or `None`.
-        validation_data: file name or glob, or `None`.
+    Where no file is given, `recipe.data_facts()` identify the recipe's own data set.
     """
     paths = {"data": data, "validation_data": validation_data}
     digests = [files_sha256(path) for path in paths.values() if path is not None]
