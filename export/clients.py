@@ -21,11 +21,7 @@ print(*(text.decode() for text in answer.numpy()), sep="\\n")
 
 
 def ask_in_fresh_process(folder, sources):
-    """The answers of a seq2seq SavedModel in a process of its own that cannot import Keras or seqzoo, a list of `str`.
-
-    Raises:
-        ValueError: where that process fails, with the last line of its standard error.
-    """
+    """The answers of a seq2seq SavedModel in a process of its own that cannot import Keras or seqzoo."""
     command = [sys.executable, "-c", _ASK, str(folder), *sources]
     done = subprocess.run(command, capture_output=True, encoding="utf-8")
     if done.returncode:

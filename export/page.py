@@ -71,11 +71,7 @@ def page(output, models=None, runtime="node_modules"):
 
 
 def server(folder, port=0):
-    """An HTTP server of a page's folder, on the loopback interface only; `serve_forever` runs it.
-
-    Raises:
-        OSError: for a port that is taken; port 0 is a free one.
-    """
+    """An HTTP server of a page's folder, on the loopback interface only; `serve_forever` runs it."""
     handler = functools.partial(_Handler, directory=str(folder))
     return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
 

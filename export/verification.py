@@ -29,12 +29,9 @@ _RANDOM_SOURCES = 1_000
 
 
 def verification_of(model, data=None):
-    """The verification of exports of a model on data.
+    """The verification of exports of a model on pairs or a text, or, without data, on rows that suit the model.
 
-    Args:
-        model: `StringModel`.
-        data: pairs, or a text, to compare and score on; or a verification of this model, which is returned; `None` for
-            data that suit any model of the kind.
+    `data` may also be a verification of the model, which is returned.
     """
     return data if isinstance(data, _Verification) else _VERIFICATIONS[model.task](model, data)
 

@@ -29,12 +29,7 @@ class ExactMatch(keras.metrics.MeanMetricWrapper):
 
 
 class _FromNats(keras.metrics.SparseCategoricalCrossentropy):
-    """A function of the mean nats per token, from logits `[batch, length, vocabulary_size]`.
-
-    Args:
-        name: str.
-        dtype: dtype of the mean.
-    """
+    """A function of the mean nats per token, from logits `[batch, length, vocabulary_size]`."""
 
     default_name = None
 
@@ -72,14 +67,11 @@ class Perplexity(_FromNats):
 
 
 def exact_match(y_true, y_pred):
-    """Whether each answer is right as a whole.
+    """Whether each answer is right as a whole, float32 `[batch]`, 1 or 0.
 
     Args:
         y_true: integer ids, `[batch, length]`.
         y_pred: logits, `[batch, length, vocabulary_size]`.
-
-    Returns:
-        float32 `[batch]`, 1 or 0.
     """
     y_true = ops.cast(y_true, "int32")
     wrong = ops.not_equal(ops.argmax(y_pred, axis=-1), y_true)

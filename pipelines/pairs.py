@@ -49,11 +49,7 @@ def as_pairs(pairs, source="source", target="target"):
 
 
 def decoded(pairs):
-    """The pairs of a `tf.data.Dataset`, one after the other as Python strings.
-
-    Raises:
-        ValueError: for a string that is not valid UTF-8.
-    """
+    """The pairs of a `tf.data.Dataset`, one after the other as Python strings."""
     row = 0
     for sources, targets in pairs.batch(_BLOCK_ROWS).as_numpy_iterator():
         for source, target in zip(sources, targets, strict=True):
@@ -120,7 +116,13 @@ def hold_out(pairs, seed=0, percent=10):
 
 
 def _check_file(path):
-    check_text_file(path)
+    number, problem = next(_malformed_lines(path), (None, None))
+    check_text_file(path, last_line=number)
+    if problem:
+        raise ValueError(f"{path}:{number}: the line {problem}")
+
+
+def _malformed_lines(path):
     with open(path, "rb") as lines:
         for number, line in enumerate(lines, 1):
             line = line.removesuffix(b"\n").removesuffix(b"\r")
@@ -131,7 +133,7 @@ def _check_file(path):
                 problem = "contains a carriage return"
             else:
                 continue
-            raise ValueError(f"{path}:{number}: the line {problem}: {_shown(line)}")
+            yield number, f"{problem}: {_shown(line)}"
 
 
 def _check_fit(path, preprocessor):

@@ -4,12 +4,7 @@ import keras
 
 
 class Preprocessor:
-    """A vocabulary, and how strings become ids by it.
-
-    Args:
-        vocabulary: `Vocabulary`.
-        **config: the constructor's other arguments, which become attributes.
-    """
+    """A vocabulary, and how strings become ids by it; the constructor's other arguments become attributes."""
 
     def __init__(self, vocabulary, **config):
         self.vocabulary = vocabulary

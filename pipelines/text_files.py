@@ -7,13 +7,8 @@ BLOCK_BYTES = 2**16
 """Files are read in blocks of this size."""
 
 
-def check_text_file(path):
-    """Checks that a file is UTF-8 text.
-
-    Raises:
-        ValueError: for a folder, an empty file, a byte order mark, or, naming the line, bytes that are not UTF-8.
-        FileNotFoundError: where there is no such file.
-    """
+def check_text_file(path, last_line=None):
+    """Checks that a file is UTF-8 text, `last_line` (int) and the lines before it, or all of it."""
     if not os.path.exists(path):
         raise FileNotFoundError(f"There is no file {path}")
     if not os.path.isfile(path):
@@ -33,6 +28,8 @@ def check_text_file(path):
                 decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
                 lines += error.object[: error.start].count(b"\n")
+                if last_line is not None and lines > last_line:
+                    return
                 byte = f"\\x{error.object[error.start]:02x}"
                 raise ValueError(f"{path}:{lines}: the line is not valid UTF-8 at the byte {byte}") from None
             if not block:

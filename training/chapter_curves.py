@@ -31,9 +31,6 @@ def figure(
 
     Returns:
         Dictionary from the variant to its exact match after each epoch.
-
-    Raises:
-        ValueError: for an unknown recipe, wrong data, or a folder that holds anything.
     """
     if recipe not in SCHEDULES:
         raise ValueError(f"recipe must be one of {SCHEDULES}. Received: {recipe!r}")

@@ -23,9 +23,6 @@ def mirrored(devices):
     """A `MirroredStrategy` that divides each batch over devices of this machine; `None` for one, which needs none.
 
     Devices are GPUs, or parts of the CPU if there is none.
-
-    Raises:
-        ValueError: for more devices than there are, or a CPU that can no longer be divided.
     """
     if devices < 1:
         raise ValueError(f"devices must be at least 1. Received: devices={devices}")
@@ -59,9 +56,6 @@ class Workers:
         strategy: `tf.distribute.MultiWorkerMirroredStrategy`.
         number: int, how many workers there are.
         index: int, which this one is; 0 is the chief, which writes the files.
-
-    Raises:
-        ValueError: for a missing or wrong `TF_CONFIG`, or several GPUs in one worker.
     """
 
     def __init__(self):
@@ -86,10 +80,6 @@ class Workers:
 
         Arguments are `keras.Model.fit`'s. The model is built and compiled in the strategy's scope; each worker gets the
         same batches and validation batches and takes its share; callbacks get no figures of single batches.
-
-        Raises:
-            ValueError: where the workers would not all begin at the same epoch.
-            ConnectionError: where another worker has gone.
         """
         keep_freed_memory()
         run = self.strategy.run
@@ -127,11 +117,7 @@ class Workers:
         return model.history
 
     def wait(self):
-        """Returns when all workers have come here.
-
-        Raises:
-            ConnectionError: where one has gone.
-        """
+        """Returns when all workers have come here."""
         self._sum(0)
 
     def _sum(self, number):

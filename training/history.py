@@ -11,12 +11,9 @@ from seqzoo.io.files import replacing
 
 
 def draw_curves(path, curves, label="exact match on validation data"):
-    """Plots a metric against epochs as a PNG.
+    """Plots `curves`, a dictionary from labels to the values after each epoch, as a PNG.
 
-    Args:
-        path: file name.
-        curves: dictionary from a curve's label to its values, one an epoch.
-        label: what the values are. Exact match is drawn as a percentage, from 0 to 100.
+    `label` says what the values are; exact match is drawn as a percentage, from 0 to 100.
     """
     percent = label.startswith("exact match")
     figure = matplotlib.figure.Figure(figsize=(7, 4.2), layout="constrained")

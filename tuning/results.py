@@ -12,12 +12,7 @@ from seqzoo.io.files import replacing, write_json, write_table
 def write_results(tuner, folder):
     """Writes `trials.csv`, `trials.png`, `best.json` and `model.keras` of a search, each whole or not at all.
 
-    Args:
-        tuner: one of `TUNERS`, with a `RecipeHyperModel`, its trials ended.
-        folder: folder, which exists.
-
-    Raises:
-        ValueError: where no trial was completed; only `trials.csv` is written then.
+    Where no trial was completed it writes only `trials.csv` and raises a `ValueError`.
     """
     folder = pathlib.Path(folder)
     rows = table(tuner)

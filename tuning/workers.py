@@ -15,11 +15,7 @@ _RESUME = "see what it printed above; continue the search with resume (--resume)
 
 
 def is_member():
-    """Whether the environment makes this process a part of a search over several: its chief, or a worker.
-
-    Raises:
-        ValueError: for an environment that says a part of it.
-    """
+    """Whether the environment makes this process a part of a search over several: its chief, or a worker."""
     missing = [name for name in _ENVIRONMENT if not os.environ.get(name)]
     if missing and len(missing) < len(_ENVIRONMENT):
         raise ValueError(f"A search over several machines also needs the environment variables {', '.join(missing)}")
@@ -37,9 +33,6 @@ def supervise(folder, number, report=True):
     The cores are divided among the workers. A worker that dies is started again under its own name, and gets the trial
     that it had; KerasTuner's chief would wait for it for ever. However this function ends, no process is left; if this
     process itself is killed, the others end by themselves.
-
-    Raises:
-        ChildProcessError: where the chief fails, or a worker has been started again too often.
     """
     environment = {
         **os.environ,

@@ -10,10 +10,8 @@ from seqzoo.pipelines.vocabulary import PADDING_ID
 def initial_decoding_state(token, states, stop_length=0):
     """The state that `continue_text` starts from, a dictionary.
 
-    Args:
-        token: int32 `[batch]`, the last token of each prompt.
-        states: the model's states before that token.
-        stop_length: int, tokens of the stop string.
+    `token` is int32 `[batch]`, the last token of each prompt; `states` are the model's before it; `stop_length` is the
+    number of tokens of the stop string.
     """
     batch = tf.size(token)
     return {
@@ -64,11 +62,7 @@ def continue_text(step, state, rules, count, sampler):
 
 
 def encode_stop(vocabulary, stop):
-    """The ids of a stop string, a list; empty for `None`.
-
-    Raises:
-        ValueError: for an empty string, or one with tokens that cannot be written.
-    """
+    """The ids of a stop string, a list; empty for `None`."""
     if stop is None:
         return []
     ids = vocabulary.lookup([stop]).flat_values.numpy().tolist()
@@ -78,11 +72,7 @@ def encode_stop(vocabulary, stop):
 
 
 def allowed_tokens(vocabulary, skip=()):
-    """Which tokens may be written, bool `[vocabulary_size]`: all listed ones but those of `skip`, and the end symbol.
-
-    Raises:
-        ValueError: for tokens that are not listed, or none that is left.
-    """
+    """Which tokens may be written, bool `[vocabulary_size]`: all listed ones but `skip`, and the end symbol."""
     skip = set(skip)
     if unlisted := sorted(skip - set(vocabulary.tokens)):
         raise ValueError(f"skip has the token {unlisted[0]!r}, which is not in the vocabulary")

@@ -188,10 +188,7 @@ class Chain(Sampler):
 def uniform_numbers(seeds, first, count):
     """The numbers that draws depend on, each by its seed and position alone: float32 `[batch, count]` in [0, 1).
 
-    Args:
-        seeds: int64 `[batch]`.
-        first: int32 scalar, the position of the first draw.
-        count: int32 scalar, how many draws.
+    `seeds` are int64 `[batch]`, `first` the position of the first draw and `count` how many, int32 scalars.
     """
     first_block = first // _DRAWS_A_SEED
     blocks = tf.range(first_block, (first + count - 1) // _DRAWS_A_SEED + 1, dtype=tf.int32)

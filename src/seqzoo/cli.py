@@ -61,9 +61,7 @@ def _parser():
             sub.add_argument("--json", action="store_true", help="print one JSON object")
         return sub
 
-    demo = command(
-        "demo", commands.demo, "learn to add: data, training, accuracy, plot, export, answers; under two minutes"
-    )
+    demo = command("demo", commands.demo, "learn to add, export and answer, in under two minutes")
     demo.add_argument("--output", metavar="DIR", help="a new or empty folder (default: seqzoo-demo, or the next free)")
     demo.add_argument("--epochs", type=_positive, default=_DEMO_EPOCHS, metavar="N")
     _add_xla(demo)
@@ -85,13 +83,11 @@ def _parser():
     train.add_argument("--config", metavar="FILE", help="what a search found: its best.json, for the same recipe")
     _add_resume(train)
     train.add_argument(
-        "--devices", type=_positive, default=1, metavar="N", help="divide each batch over N GPUs, or parts of the CPU"
+        "--devices", type=_positive, default=1, metavar="N", help="divide batches over N GPUs, or parts of the CPU"
     )
     train.add_argument("--distributed", action="store_true", help="train with other machines, as TF_CONFIG says")
 
-    build = command(
-        "build", commands.build, "make a preset by a recipe: training, exports, figures, model card", json=True
-    )
+    build = command("build", commands.build, "make a preset: training, exports, figures, model card", json=True)
     build.add_argument("recipe", metavar="RECIPE")
     build.add_argument("--output", metavar="DIR", required=True, help="a folder, new or empty (or to resume)")
     build.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the recipe's own)")
@@ -103,9 +99,7 @@ def _parser():
     tune.add_argument("recipe", metavar="RECIPE")
     _add_run_options(tune)
     tune.add_argument("--tuner", choices=["random", "grid", "bayesian", "hyperband"], default="random")
-    tune.add_argument(
-        "--max-trials", type=_positive, metavar="N", help="(default: 10; of grid and hyperband all there are)"
-    )
+    tune.add_argument("--max-trials", type=_positive, metavar="N", help="(default: 10; grid, hyperband: all)")
     settings = {"type": _setting, "action": "append", "default": []}
     tune.add_argument("--space", metavar="NAME=V,V,…", help="the values to choose from", **settings)
     tune.add_argument("--fix", metavar="NAME=V", help="the only value", **settings)
@@ -113,18 +107,14 @@ def _parser():
     _add_resume(tune)
     tune.add_argument("--export", action="store_true", help="also write DIR/saved_model, the best model's SavedModel")
 
-    evaluate = command(
-        "evaluate", commands.evaluate, "score a model on pairs, or a language model on a text", json=True
-    )
+    evaluate = command("evaluate", commands.evaluate, "score a model on pairs, or on a text", json=True)
     evaluate.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
     evaluate.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the test sums)")
     evaluate.add_argument("--exhaustive", action="store_true", help="evaluate on every sum there is, up to 3 digits")
 
     generate = command("generate", commands.generate, "answer sources, one answer a line")
     generate.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
-    generate.add_argument(
-        "source", metavar="SOURCE", nargs="*", default=[], help="without any, lines are read from standard input"
-    )
+    generate.add_argument("source", metavar="SOURCE", nargs="*", default=[], help="(default: lines of standard input)")
 
     sample = command("sample", commands.sample, "continue a prompt with a language model")
     sample.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
@@ -138,28 +128,18 @@ def _parser():
     sample.add_argument("--stop", metavar="TEXT", help="end after this text")
     sample.add_argument("--skip", default="", metavar="CHARS", help="characters (or words) never to write")
 
-    export = command(
-        "export", commands.export, "write a model as a SavedModel (TensorFlow Serving) or a LiteRT file", json=True
-    )
+    export = command("export", commands.export, "write a SavedModel (TensorFlow Serving) or a LiteRT file", json=True)
     export.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
     export.add_argument("--format", choices=["saved_model", "litert"], required=True)
-    export.add_argument(
-        "--output", metavar="PATH", required=True, help="a folder that gets the next version, or X.tflite"
-    )
+    export.add_argument("--output", metavar="PATH", required=True, help="a folder for the next version, or X.tflite")
     export.add_argument("--quantize", choices=["float16", "dynamic_int8"], help="how a LiteRT file keeps its weights")
-    export.add_argument(
-        "--data", metavar="FILE", help="what to compare the export on (default: the test sums, or drawn)"
-    )
+    export.add_argument("--data", metavar="FILE", help="data to compare on (default: test sums, or random)")
 
     page = command("page", commands.page, "write a web page that runs models in the browser")
     page.add_argument("model", metavar="PRESET|FILE", nargs="*", help="presets or .keras files (default: all presets)")
     page.add_argument("--output", metavar="DIR", required=True, help="a new or empty folder")
-    page.add_argument(
-        "--runtime",
-        metavar="DIR",
-        default="node_modules",
-        help="where npm install has put the LiteRT runtime (default: node_modules)",
-    )
+    runtime = "the folder where npm installed the LiteRT runtime (default: node_modules)"
+    page.add_argument("--runtime", metavar="DIR", default="node_modules", help=runtime)
     page.add_argument("--serve", action="store_true", help="serve it to this machine")
     page.add_argument("--port", type=_port, default=0, metavar="N", help="(default: a free one)")
 
@@ -170,9 +150,7 @@ def _parser():
 
 
 def _add_run_options(parser):
-    parser.add_argument(
-        "--output", metavar="DIR", required=True, help="a folder for the results, new or empty (or to resume)"
-    )
+    parser.add_argument("--output", metavar="DIR", required=True, help="a folder, new or empty (or to resume)")
     parser.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text; UTF-8")
     parser.add_argument("--validation-data", metavar="FILE", help="likewise (default: a tenth of --data is held out)")
     parser.add_argument("--epochs", type=_positive, metavar="N")

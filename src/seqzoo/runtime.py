@@ -66,9 +66,7 @@ def choose_threads(hidden_dim):
 
     Figures are then also the same whatever the number of processors. Does nothing once TensorFlow has begun to compute,
     or where there is a GPU, or the number was chosen already (`TF_NUM_INTRAOP_THREADS`, `tf.config.threading`).
-
-    Args:
-        hidden_dim: int, units of the model's widest layer.
+    `hidden_dim` is the width of the model's widest layer.
     """
     chosen = "TF_NUM_INTRAOP_THREADS" in os.environ or tf.config.threading.get_intra_op_parallelism_threads()
     if hidden_dim <= _MAX_SINGLE_THREAD_UNITS and not chosen and not has_gpu():
@@ -123,18 +121,15 @@ if hasattr(os, "register_at_fork"):
 
 
 def compiled_for_python(function, signature):
-    """A function of tensors as one graph that Python calls in little time.
+    """A function of tensors as one graph, traced at once, that Python calls in little time.
 
     A call of a `tf.function` looks up which graph fits, and the operations are handed from thread to thread. Here the
-    graph is named and runs on the thread that calls it; where there is a GPU it is an ordinary concrete function. It is
-    traced at once. Options of `tf.config.optimizer` do not reach it.
+    graph is named and runs on the thread that calls it; where there is a GPU it is an ordinary concrete function.
+    Options of `tf.config.optimizer` do not reach it.
 
     Args:
         function: takes tensors and returns a tuple of tensors.
         signature: list of `tf.TensorSpec`, of its arguments.
-
-    Returns:
-        A function that takes eager tensors and returns a sequence of them.
     """
     function = tf.function(function, input_signature=signature, autograph=False)
     if has_gpu():

@@ -7,23 +7,20 @@ from seqzoo.pipelines import AdditionData, TextData
 from seqzoo.training.recipes.pairs import PairRecipe
 from seqzoo.training.recipes.texts import TextRecipe
 
-_SUMS = AdditionData(digits=3, commute=True, short_sums=3)
+_SUMS = {"dataset": AdditionData(digits=3, commute=True, short_sums=3), "label_smoothing": 0.05}
 
 RECIPES = {
     each.name: each
     for each in (
-        PairRecipe("addition_baseline", "Seq2Seq", _SUMS, label_smoothing=0.05, epochs=60, learning_rate=6e-3),
-        PairRecipe(
-            "addition_reverse", "Seq2Seq", _SUMS, reverse=True, label_smoothing=0.05, epochs=30, learning_rate=8e-3
-        ),
-        PairRecipe("addition_peeky", "PeekySeq2Seq", _SUMS, label_smoothing=0.05, epochs=30, learning_rate=8e-3),
+        PairRecipe("addition_baseline", "Seq2Seq", **_SUMS, epochs=60, learning_rate=6e-3),
+        PairRecipe("addition_reverse", "Seq2Seq", **_SUMS, reverse=True, epochs=30, learning_rate=8e-3),
+        PairRecipe("addition_peeky", "PeekySeq2Seq", **_SUMS, epochs=30, learning_rate=8e-3),
         PairRecipe(
             "addition_peeky_reverse",
             "PeekySeq2Seq",
-            _SUMS,
+            **_SUMS,
             reverse=True,
             hidden_dim=192,
-            label_smoothing=0.05,
             epochs=50,
             learning_rate=8e-3,
         ),
@@ -80,12 +77,7 @@ def recipe(name):
 
 
 def recipe_found_by_search(path, name):
-    """The recipe of that name with the values in the `best.json` of a search.
-
-    Raises:
-        ValueError: for an unknown recipe, a file that is no such thing, or another recipe's.
-        FileNotFoundError: for a missing file.
-    """
+    """The recipe of that name with the values in the `best.json` of a search."""
     base = recipe(name)
     try:
         with open(path, encoding="utf-8") as file:

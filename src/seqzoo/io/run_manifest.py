@@ -22,9 +22,6 @@ def run_folder(path, name, manifest, resume=False, shared=False):
         manifest: dictionary of what JSON holds, with the keys `data` and `validation_data`, file names or `None`.
         resume: bool.
         shared: bool, whether several machines do this run and come in any order; the first one's manifest stays.
-
-    Raises:
-        ValueError: for a folder that holds anything else, or nothing to resume.
     """
     folder = pathlib.Path(path)
     file = folder / name
