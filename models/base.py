@@ -139,7 +139,7 @@ class StringModel(keras.Model):
             **options,
         )
 
-    def evaluate(self, x=None, y=None, batch_size=None, **options):
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **options):
         """Loss and metrics, teacher-forced, on strings or on batches; see `keras.Model.evaluate`.
 
         `seqzoo.training.evaluate` decodes instead, and returns the figures of the task.
@@ -148,26 +148,28 @@ class StringModel(keras.Model):
             x: strings, as `fit` takes them; or what Keras takes.
             y: the targets, where `x` is a list of sources; or what Keras takes.
             batch_size: int, or `None`.
+            verbose: see Keras.
             **options: see Keras.
         """
         if holds_strings(x):
             x, y = self._validation_batches(self._string_data(x, y), batch_size), None
             batch_size = None
-        return super().evaluate(x, y, batch_size=batch_size, **options)
+        return super().evaluate(x, y, batch_size=batch_size, verbose=verbose, **options)
 
-    def predict(self, x, batch_size=None, **options):
+    def predict(self, x, batch_size=None, verbose="auto", **options):
         """Answers to strings, as `generate` returns them; or Keras' predictions on batches.
 
         Args:
             x: strings: a list, a tensor, an array, or a `tf.data.Dataset` of scalars; or what Keras takes.
-            batch_size: int, or `None`.
+            batch_size: int, or `None`; does not apply to strings.
+            verbose: see Keras; does not apply to strings.
             **options: see `keras.Model.predict`; they do not apply to strings.
 
         Returns:
             NumPy array: of `str` `[rows]` for strings, else the logits.
         """
         if not holds_strings(x):
-            return super().predict(x, batch_size=batch_size, **options)
+            return super().predict(x, batch_size=batch_size, verbose=verbose, **options)
         strings = [x] if isinstance(x, str | bytes) else as_list(x)
         return np.array(self.generate(strings), dtype=np.str_)
 

@@ -209,7 +209,7 @@ class TextPreprocessor(Preprocessor):
         """Validation batches: the text cut into windows, one after the other; a last part of a window is left out.
 
         Each window is read with the one token before it (or the start token, as in `windows`) as all its context.
-        `seqzoo.models.evaluate` scores a text with all of its context.
+        `seqzoo.training.evaluate` scores a text with all of its context.
 
         Args:
             text: what `encode` takes.

@@ -1,26 +1,25 @@
-"""How batches are shared out between processors, and graphs that Python calls quickly."""
+"""How batches are split between processors, graphs that Python calls quickly, what is unrolled and compiled."""
 
 import os
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 import tensorflow as tf
 
-from seqzoo.models import execution
-from seqzoo.runtime import compiled_for_python, in_parallel, shared_out
+from seqzoo import runtime
+from seqzoo.runtime import compiled_for_python, in_parallel, split_rows
 
 
 @pytest.fixture
 def three_processors(monkeypatch):
-    monkeypatch.setattr(execution, "processors", lambda: 3)
+    monkeypatch.setattr(runtime, "processors", lambda: 3)
 
 
 @pytest.mark.parametrize(("rows", "parts"), [(0, 1), (1, 1), (127, 1), (128, 2), (193, 3), (1000, 3)])
 def test_rows_are_shared_out_evenly(three_processors, rows, parts):
-    shared = [list(range(rows))[part] for part in shared_out(rows, 64)]
+    shared = [list(range(rows))[part] for part in split_rows(rows, 64)]
     assert [row for part in shared for row in part] == list(range(rows))
     assert len(shared) == parts
     sizes = list(map(len, shared))
@@ -28,22 +27,27 @@ def test_rows_are_shared_out_evenly(three_processors, rows, parts):
 
 
 def test_a_gpu_gets_all_rows_at_once(three_processors, monkeypatch):
-    monkeypatch.setattr(execution, "has_gpu", lambda: True)
-    assert shared_out(1000, 64) == [slice(0, 1000)]
+    monkeypatch.setattr(runtime, "has_gpu", lambda: True)
+    assert split_rows(1000, 64) == [slice(0, 1000)]
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 50])
-def test_results_come_in_order_however_long_each_takes(three_processors, number):
-    def slowly(item):
-        time.sleep(0.002 * (item % 3 == 0))
+def test_results_come_in_order_whichever_ends_first(three_processors, number):
+    """Every third item ends after the one that follows it."""
+    done = [threading.Event() for _ in range(number)]
+
+    def negate(item):
+        if item % 3 == 0 and item + 1 < number:
+            done[item + 1].wait()
+        done[item].set()
         return -item
 
-    assert list(in_parallel(slowly, range(number))) == [-item for item in range(number)]
+    assert list(in_parallel(negate, range(number))) == [-item for item in range(number)]
 
 
 def test_one_item_stays_on_this_thread_and_several_run_side_by_side(three_processors):
     def thread(_):
-        barrier.wait(timeout=10)
+        barrier.wait()
         return threading.get_ident()
 
     barrier = threading.Barrier(1)
@@ -60,21 +64,28 @@ def test_an_items_error_is_raised_in_its_turn(three_processors):
 
 
 def test_what_has_begun_is_waited_for_when_the_rest_is_not_wanted(three_processors):
-    running, lock = [0], threading.Lock()
+    running, ended, may_end = threading.Semaphore(0), [], threading.Event()
 
-    def count(item):
-        with lock:
-            running[0] += 1
-        time.sleep(0.05)
-        with lock:
-            running[0] -= 1
+    def work(item):
+        if item:
+            running.release()
+            may_end.wait()
+        ended.append(item)
         return item
 
-    results = in_parallel(count, iter(range(100)))
+    results = in_parallel(work, iter(range(100)))
     assert next(results) == 0
-    results.close()
-    assert running == [0]
-    assert list(in_parallel(count, range(3))) == [0, 1, 2]
+    for _ in range(3):
+        running.acquire()
+    closing = threading.Thread(target=results.close)
+    closing.start()
+    closing.join(timeout=0.2)
+    assert closing.is_alive()
+    assert ended == [0]
+    may_end.set()
+    closing.join()
+    assert sorted(ended) == [0, 1, 2, 3]
+    assert list(in_parallel(work, range(3))) == [0, 1, 2]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -88,7 +99,7 @@ if not child:
     os._exit(list(in_parallel(abs, [-1, -2, -3])) != [1, 2, 3])
 raise SystemExit(os.waitpid(child, 0)[1])
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_compiled_function_takes_and_gives_tensors_and_reads_variables_as_they_are():
@@ -109,6 +120,65 @@ def test_a_compiled_function_takes_and_gives_tensors_and_reads_variables_as_they
 
 
 def test_a_compiled_function_is_an_ordinary_one_where_there_is_a_gpu(monkeypatch):
-    monkeypatch.setattr(execution, "has_gpu", lambda: True)
+    monkeypatch.setattr(runtime, "has_gpu", lambda: True)
     call = compiled_for_python(lambda x: (x + 1, -x), [tf.TensorSpec([], tf.int32)])
     assert [int(each) for each in call(tf.constant(3))] == [4, -3]
+
+
+@pytest.mark.parametrize(("lengths", "expected"), [((7, 4), True), ((32,), True), ((7, 33), False), ((None,), False)])
+def test_short_sequences_are_unrolled_on_a_cpu(monkeypatch, lengths, expected):
+    monkeypatch.setattr(runtime, "has_gpu", lambda: False)
+    assert runtime.unrolls(*lengths) is expected
+    monkeypatch.setattr(runtime, "has_gpu", lambda: True)
+    assert not runtime.unrolls(*lengths)
+
+
+def test_training_steps_are_compiled_on_a_cpu_and_run_many_at_a_time(monkeypatch):
+    monkeypatch.setattr(runtime, "has_gpu", lambda: False)
+    assert runtime.compile_options(352) == {"jit_compile": True, "steps_per_execution": 50}
+    assert runtime.compile_options(3) == {"jit_compile": True, "steps_per_execution": 3}
+    monkeypatch.setattr(runtime, "has_gpu", lambda: True)
+    assert runtime.compile_options(3) == {"jit_compile": False, "steps_per_execution": 3}
+
+
+def test_nothing_is_compiled_under_a_strategy_and_others_than_the_known_ones_are_refused(monkeypatch):
+    monkeypatch.setattr(runtime, "has_gpu", lambda: False)
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        assert runtime.compile_options(3) == {"jit_compile": False, "steps_per_execution": 1}
+    with (
+        tf.distribute.experimental.CentralStorageStrategy(["CPU:0"], "CPU:0").scope(),
+        pytest.raises(ValueError, match=r"trains under MirroredStrategy, or .*Received: CentralStorageStrategy"),
+    ):
+        runtime.compile_options(3)
+
+
+@pytest.mark.parametrize(
+    ("units", "variable", "configured", "gpu", "expected"),
+    [
+        (128, None, 0, False, [1]),
+        (256, None, 0, False, [1]),
+        (257, None, 0, False, []),
+        (128, "3", 0, False, []),
+        (128, None, 2, False, []),
+        (128, None, 0, True, []),
+    ],
+)
+def test_narrow_models_compute_on_one_thread_unless_the_user_chose(
+    monkeypatch, units, variable, configured, gpu, expected
+):
+    chosen = []
+    monkeypatch.setattr(runtime, "has_gpu", lambda: gpu)
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: configured)
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", chosen.append)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    if variable:
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", variable)
+    runtime.choose_threads(units)
+    assert chosen == expected
+
+
+def test_threads_are_left_alone_once_tensorflow_has_begun_to_compute():
+    tf.zeros(1)
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    runtime.choose_threads(1)
+    assert tf.config.threading.get_intra_op_parallelism_threads() == threads

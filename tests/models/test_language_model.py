@@ -1,4 +1,4 @@
-"""The language model: stepping against reading, what it writes, samplers and seeds, evaluation, saving."""
+"""The language model: stepping against reading, what it writes, samplers and seeds, saving."""
 
 import collections
 import math
@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqzoo.models import Greedy, LanguageModel, Temperature, TopK, evaluate, execution, language_model, load
-from seqzoo.pipelines import END_ID, START_ID, TextPreprocessor
+from seqzoo import runtime
+from seqzoo.models import Greedy, LanguageModel, Temperature, TopK, language_model, load
+from seqzoo.models.decoding.samplers import uniform_numbers
+from seqzoo.pipelines import TextPreprocessor
 
 HELLO = "you say goodbye and I say hello"
 RHYME = "the cat sat on the mat.\nthe rat sat on the hat.\n" * 20
@@ -29,7 +31,7 @@ def hello():
     preprocessor = TextPreprocessor.from_text(HELLO, split="whitespace")
     rate = keras.optimizers.schedules.CosineDecay(0.03, 200)
     model = compiled(LanguageModel(preprocessor, 16, 32), rate)
-    model.fit(preprocessor.windows(HELLO, 32, length=2, steps=200), verbose=0, shuffle=False)
+    model.fit(preprocessor.windows(HELLO, 32, length=2, steps=200), verbose=0)
     return model
 
 
@@ -39,7 +41,7 @@ def rhyme():
     keras.utils.set_random_seed(0)
     preprocessor = TextPreprocessor.from_text(RHYME)
     model = compiled(LanguageModel(preprocessor, 8, 32), 0.01)
-    model.fit(preprocessor.windows(RHYME, 16, length=16, steps=80), verbose=0, shuffle=False)
+    model.fit(preprocessor.windows(RHYME, 16, length=16, steps=80), verbose=0)
     return model
 
 
@@ -120,8 +122,8 @@ def test_greedy_text_is_the_argmax_of_the_teacher_forced_logits(rhyme):
 
 
 def test_the_same_seed_gives_the_same_text_alone_and_in_a_shared_batch_but_for_near_ties(rhyme, monkeypatch):
-    monkeypatch.setattr(execution, "processors", lambda: 3)
-    monkeypatch.setattr(language_model, "_FEWEST_PROMPTS", 7)
+    monkeypatch.setattr(runtime, "processors", lambda: 3)
+    monkeypatch.setattr(language_model, "_MIN_PROMPTS_PER_THREAD", 7)
     prompts = ["the", "", "m", "the cat sat", "hat.\n", "the"] * 4
     together = rhyme.generate(prompts, max_length=50, seed=range(24))
     near_ties = 0
@@ -140,8 +142,6 @@ def test_the_same_seed_gives_the_same_text_alone_and_in_a_shared_batch_but_for_n
 
 
 def tf_uniform(seed, position):
-    from seqzoo.models.decoding.samplers import uniform_numbers
-
     return float(uniform_numbers(tf.constant([seed], tf.int64), position, 1))
 
 
@@ -151,7 +151,7 @@ def test_one_seed_for_all_is_each_prompts_seed(rhyme):
 
 
 @pytest.mark.parametrize("options", [{}, {"stop": "mat"}, {"sampler": TopK(2), "skip": "m"}, {"max_length": 3}])
-def test_stream_yields_the_text_that_generate_gives(rhyme, options):
+def test_stream_yields_the_text_that_generate_returns(rhyme, options):
     options = {"max_length": 100, "seed": 5, **options}
     pieces = list(rhyme.stream("the ", **options))
     assert "".join(pieces) == rhyme.generate("the ", **options)
@@ -214,33 +214,6 @@ def test_wrong_arguments_are_named_at_the_call(rhyme, method, prompt, options, m
     assert str(error.value).startswith(message)
 
 
-@pytest.mark.parametrize("lines", [False, True])
-def test_evaluation_equals_a_plain_token_by_token_loop(lines, monkeypatch):
-    monkeypatch.setattr("seqzoo.training.evaluation.texts._PART", 16)  # The state crosses many borders.
-    preprocessor = TextPreprocessor.from_text(RHYME, lines=lines)
-    keras.utils.set_random_seed(2)
-    model = LanguageModel(preprocessor, 8, 16, cell="gru", num_layers=2)
-    text = RHYME * 2
-    metrics = evaluate(model, text)
-    tokens = preprocessor.encode(text).astype("int32")
-    tokens = tokens if lines else tokens[:-1]
-    states, before, nats = model.initial_state(1), START_ID, 0.0
-    step = tf.function(model.step)
-    for token in tokens:
-        logits, states = step(tf.constant([before]), states)
-        nats -= float(tf.nn.log_softmax(logits)[0, token])
-        before = START_ID if token == END_ID else int(token)
-    assert metrics["tokens"] == len(tokens) > 1024
-    assert metrics["nats_per_token"] == pytest.approx(nats / len(tokens), abs=1e-4)
-    assert metrics["bits_per_token"] == pytest.approx(metrics["nats_per_token"] / math.log(2))
-    assert metrics["perplexity"] == pytest.approx(math.exp(metrics["nats_per_token"]))
-
-
-def test_evaluation_uses_the_context_that_windows_lack(rhyme):
-    windows = rhyme.preprocessor.consecutive(RHYME, 8, 4)
-    assert evaluate(rhyme, RHYME)["nats_per_token"] < rhyme.evaluate(windows, verbose=0)
-
-
 @pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn"])
 def test_every_option_survives_saving(cell, tmp_path):
     model = random_model(cell, num_layers=2, dropout=0.1, tie_embeddings=True)
@@ -259,7 +232,7 @@ def test_training_repeats_with_or_without_xla(jit_compile):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=jit_compile)
         windows = model.preprocessor.windows(RHYME, 8, 12, steps=5)
-        return model.fit(windows, epochs=2, verbose=0, shuffle=False).history["loss"]
+        return model.fit(windows, epochs=2, verbose=0).history["loss"]
 
     first = losses()
     assert first[1] < first[0]
@@ -270,10 +243,10 @@ def test_training_repeats_with_or_without_xla(jit_compile):
 def test_mixed_precision_trains_and_writes(policy):
     model = compiled(random_model(dtype=policy, num_layers=2), 0.01)
     windows = model.preprocessor.windows(RHYME, 8, 12, steps=20)
-    losses = model.fit(windows, epochs=2, verbose=0, shuffle=False).history["loss"]
+    losses = model.fit(windows, epochs=2, verbose=0).history["loss"]
     assert losses[1] < losses[0]
     assert len(model.generate("the", 10, Temperature(0.5))) == 10
-    assert math.isfinite(evaluate(model, RHYME)["nats_per_token"])
+    assert math.isfinite(model.evaluate(RHYME, verbose=0, return_dict=True)["loss"])
 
 
 def test_prompt_of_many_that_does_not_fit_is_named_by_its_row(rhyme):
@@ -283,3 +256,21 @@ def test_prompt_of_many_that_does_not_fit_is_named_by_its_row(rhyme):
 
 def test_seed_may_be_any_whole_number(rhyme):
     assert rhyme.generate("the", 20, seed=np.int64(3)) == rhyme.generate("the", 20, seed=3)
+
+
+def test_a_model_is_made_from_a_text_and_the_options_of_both_classes():
+    for text in (RHYME, RHYME.splitlines(keepends=True), tf.data.Dataset.from_tensors(RHYME)):
+        model = LanguageModel.from_text(text, lines=True, unknown=True, embedding_dim=4, hidden_dim=6, cell="gru")
+        assert model.preprocessor == TextPreprocessor.from_text(RHYME, lines=True, unknown=True)
+        assert (model.get_config()["hidden_dim"], model.get_config()["cell"]) == (6, "gru")
+    words = LanguageModel.from_text("b a b c c d", split="whitespace", unknown=True, max_tokens=2, hidden_dim=4)
+    assert words.preprocessor.vocabulary.tokens == ["b", "c"]
+    with pytest.raises(ValueError, match="The text has no tokens"):
+        LanguageModel.from_text("")
+
+
+def test_a_text_shorter_than_a_window_trains():
+    model = compiled(LanguageModel.from_text("hello", embedding_dim=4, hidden_dim=8), 0.03)
+    losses = model.fit("hello", epochs=20, verbose=0).history["loss"]
+    assert losses[-1] < 0.9 * losses[0]
+    assert math.isfinite(model.evaluate("hello", verbose=0, return_dict=True)["loss"])

@@ -1,4 +1,4 @@
-"""The seq2seq models: sizes, teacher forcing against stepping, answers, saving, mixed precision."""
+"""The seq2seq models: sizes, answers to strings, saving, mixed precision."""
 
 import copy
 import pickle
@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqzoo.models import ExactMatch, PeekySeq2Seq, Seq2Seq, SequenceCrossentropy, execution, load, seq2seq
+from seqzoo import runtime
+from seqzoo.models import ExactMatch, PeekySeq2Seq, Seq2Seq, SequenceCrossentropy, load, seq2seq
+from seqzoo.models.decoding import greedy
 from seqzoo.pipelines import PADDING_ID, START_ID, PairPreprocessor, Vocabulary
 
 
@@ -26,52 +28,6 @@ def test_parameters_are_the_books(sums, model, parameters):
     assert model(sums, embedding_dim=16, hidden_dim=128).count_params() == parameters
 
 
-@pytest.mark.parametrize("model", [Seq2Seq, PeekySeq2Seq])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn"])
-@pytest.mark.parametrize("unroll", [True, False])
-def test_stepping_gives_the_logits_of_teacher_forcing(sums, model, cell, unroll):
-    keras.utils.set_random_seed(1)
-    whole = model(sums, embedding_dim=5, hidden_dim=9, cell=cell, num_layers=2, dropout=0.3, unroll=unroll)
-    source, target = ids((6, 7)), ids((6, 4), seed=1)
-    at_once = whole({"source": source, "target": target})
-    encoded = whole.encoder(source)["states"]
-    for mine, expected in zip(tf.nest.flatten(whole.encoder.read(source)), tf.nest.flatten(encoded), strict=True):
-        np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-5)
-    states = whole.decoder.initial_state(encoded)
-    for position in range(4):
-        logits, states = whole.decoder.step(target[:, position], states)
-        np.testing.assert_allclose(logits, at_once[:, position], rtol=1e-5, atol=1e-5)
-
-
-def test_sources_of_one_token_are_read_and_answered():
-    model = Seq2Seq(PairPreprocessor(Vocabulary("0123456789+"), source_length=1, target_length=4), num_layers=2)
-    source = ids((6, 1))
-    pairs = zip(*map(tf.nest.flatten, (model.encoder.read(source), model.encoder(source)["states"])), strict=True)
-    for mine, expected in pairs:
-        np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-5)
-    assert len(model.generate(["1", "+"])) == 2
-
-
-def test_decoder_gets_zeros_in_place_of_the_cell_state_if_told_so(sums):
-    source = ids((3, 7))
-    (h, c), (h2, c2) = Seq2Seq(sums, hidden_dim=9, num_layers=2, pass_cell_state=False).encoder(source)["states"]
-    assert np.abs(c).max() == np.abs(c2).max() == 0
-    assert np.abs(h).min() > 0
-    assert np.abs(h2).min() > 0
-    ((_, passed),) = Seq2Seq(sums, hidden_dim=9).encoder(source)["states"]
-    assert np.abs(passed).min() > 0
-
-
-@pytest.mark.parametrize(("model", "reads_source"), [(Seq2Seq, False), (PeekySeq2Seq, True)], ids=["baseline", "peeky"])
-def test_only_the_peeky_decoder_sees_the_source_past_its_states(sums, model, reads_source):
-    decoder = model(sums, hidden_dim=9).decoder
-    start = decoder.initial_state([[tf.ones([1, 9]), tf.ones([1, 9])]])
-    forgotten = {**start, "layers": [[tf.zeros([1, 9]), tf.zeros([1, 9])]]}
-    other = decoder.initial_state([[tf.zeros([1, 9]), tf.zeros([1, 9])]])
-    same = np.allclose(decoder.step(tf.constant([1]), forgotten)[0], decoder.step(tf.constant([1]), other)[0])
-    assert same is not reads_source
-
-
 def test_generate_answers_what_was_learnt(trained, pairs):
     assert trained.generate([source for source, _ in pairs]) == [target for _, target in pairs]
 
@@ -84,15 +40,15 @@ def test_generate_takes_one_string_a_tensor_a_generator_and_nothing(trained):
 
 
 def test_parts_that_processors_share_come_in_order(trained, pairs, monkeypatch):
-    monkeypatch.setattr(execution, "processors", lambda: 3)
+    monkeypatch.setattr(runtime, "processors", lambda: 3)
     sources = [source for source, _ in pairs] * 20
-    assert len(sources) > 4 * seq2seq._FEWEST_ROWS
+    assert len(sources) > 4 * seq2seq._MIN_ROWS_PER_THREAD
     assert trained.generate(sources) == [target for _, target in pairs] * 20
     with pytest.raises(ValueError, match=f"row {len(sources) + 1}: source is empty"):
         trained.generate([*sources, ""])
 
 
-def test_first_wrong_source_is_the_one_that_is_told_whatever_comes_after(trained, pairs):
+def test_the_first_wrong_source_is_named_whatever_comes_after(trained, pairs):
     sources = [source for source, _ in pairs] * 20
     sources[100], sources[200] = "", 12
     with pytest.raises(ValueError, match="row 101: source is empty"):
@@ -107,12 +63,12 @@ def test_long_answers_and_large_vocabularies_are_decoded_alike(trained, pairs, m
     """By a loop that asks whether all have ended, and without tables."""
     source, _ = trained.preprocessor.encode_sources([source for source, _ in pairs])
     expected = trained.decode_greedily(source)
-    monkeypatch.setattr(seq2seq, "_UNASKED_STEPS", 0)
-    trained._reads = False
+    monkeypatch.setattr(greedy, "_MAX_UNROLLED_STEPS", 0)
+    trained._reads_tables = False
     try:
         answers, log_probabilities = trained.decode_greedily(source)
     finally:
-        trained._reads = True
+        trained._reads_tables = True
     assert (answers.numpy() == expected[0].numpy()).all()
     np.testing.assert_allclose(log_probabilities, expected[1], rtol=1e-4, atol=1e-5)
 
@@ -163,7 +119,7 @@ def test_exact_match_of_teacher_forcing_equals_that_of_greedy_decoding(pairs):
     preprocessor = PairPreprocessor.from_pairs(pairs)
     model = Seq2Seq(preprocessor, hidden_dim=24)
     model.compile(keras.optimizers.Adam(0.01), SequenceCrossentropy(), metrics=[ExactMatch()], jit_compile=False)
-    model.fit(preprocessor.batches(pairs, 28, shuffle_seed=0), epochs=20, verbose=0, shuffle=False)
+    model.fit(preprocessor.batches(pairs, 28, shuffle_seed=0), epochs=20, verbose=0)
     teacher_forced = model.evaluate(preprocessor.batches(pairs, 32), verbose=0, return_dict=True)["exact_match"]
     answers = model.generate([source for source, _ in pairs])
     greedy = np.mean([answer == target for answer, (_, target) in zip(answers, pairs, strict=True)])
@@ -178,7 +134,7 @@ def test_saved_model_answers_after_loading_with_its_preprocessor_and_training_st
     assert model.generate(["abc", "dd"]) == ["CBA", "DD"]
     assert type(model) is PeekySeq2Seq
     assert int(model.optimizer.iterations) == int(trained.optimizer.iterations)
-    model.fit(model.preprocessor.batches(pairs, 28), epochs=1, verbose=0, shuffle=False)
+    model.fit(model.preprocessor.batches(pairs, 28), epochs=1, verbose=0)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn"])
@@ -218,7 +174,7 @@ def test_mixed_precision_trains_saves_and_answers(policy, tmp_path, pairs):
     preprocessor = PairPreprocessor.from_pairs(pairs)
     model = PeekySeq2Seq(preprocessor, 8, 16, dtype=policy)
     model.compile(keras.optimizers.Adam(0.01), SequenceCrossentropy(), jit_compile=False)
-    losses = model.fit(preprocessor.batches(pairs, 28), epochs=8, verbose=0, shuffle=False).history["loss"]
+    losses = model.fit(preprocessor.batches(pairs, 28), epochs=8, verbose=0).history["loss"]
     assert losses[-1] < 0.8 * losses[0]
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) is (policy == "mixed_float16")
     model.save(tmp_path / "model.keras")
@@ -227,18 +183,30 @@ def test_mixed_precision_trains_saves_and_answers(policy, tmp_path, pairs):
     assert again.generate(["abc"]) == model.generate(["abc"])
 
 
-def test_fit_takes_numpy_arrays_callbacks_and_tensorboard(tmp_path, pairs):
-    preprocessor = PairPreprocessor.from_pairs(pairs)
-    inputs, answer = preprocessor(*zip(*pairs, strict=True))
-    model = Seq2Seq(preprocessor, 4, 8)
-    model.compile("adam", SequenceCrossentropy(), metrics=[ExactMatch()], jit_compile=False)
-    callbacks = [
-        keras.callbacks.TensorBoard(tmp_path / "logs"),
-        keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="val_exact_match", mode="max"),
-        keras.callbacks.EarlyStopping("val_loss"),
-    ]
-    arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
-    history = model.fit(arrays, answer.numpy(), validation_split=0.2, epochs=2, verbose=0, callbacks=callbacks)
-    assert {"loss", "exact_match", "val_loss", "val_exact_match"} <= set(history.history)
-    assert list((tmp_path / "logs").rglob("events.out.tfevents*"))
-    assert load(tmp_path / "best.keras").count_params() == model.count_params()
+def test_a_model_is_made_from_pairs_and_the_options_of_both_classes(pairs):
+    dataset = tf.data.Dataset.from_tensor_slices(tuple(map(list, zip(*pairs, strict=True))))
+    for data in (pairs, dataset):
+        model = PeekySeq2Seq.from_pairs(data, reverse=True, unknown=True, embedding_dim=4, hidden_dim=6, cell="gru")
+        assert type(model) is PeekySeq2Seq
+        assert model.preprocessor == PairPreprocessor.from_pairs(pairs, reverse=True, unknown=True)
+        assert (model.get_config()["hidden_dim"], model.get_config()["cell"]) == (6, "gru")
+    words = Seq2Seq.from_pairs([("a b", "c")], split="whitespace", hidden_dim=4)
+    assert words.preprocessor.vocabulary == Vocabulary("abc", "whitespace")
+    with pytest.raises(ValueError, match="Pair 2 has an empty target"):
+        Seq2Seq.from_pairs([("a", "b"), ("a", "")])
+    with pytest.raises(ValueError, match="There are no pairs"):
+        Seq2Seq.from_pairs([])
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"cell": "rnn"}, r"cell must be one of .*Received: cell='rnn'"),
+        ({"hidden_dim": 0}, "hidden_dim must be at least 1. Received: hidden_dim=0"),
+        ({"num_layers": 0}, "num_layers must be at least 1. Received: num_layers=0"),
+        ({"initializer": "zeros"}, r"initializer must be one of .*Received: initializer='zeros'"),
+    ],
+)
+def test_options_that_no_model_has_are_named(sums, option, message):
+    with pytest.raises(ValueError, match=message):
+        Seq2Seq(sums, **option)

@@ -185,11 +185,7 @@ def test_config_round_trip(vocabulary):
     copy = Vocabulary.from_config(vocabulary.get_config())
     assert copy == vocabulary
     assert hash(copy) == hash(vocabulary)
-    assert copy.get_config() == {
-        "tokens": vocabulary.tokens,
-        "split": vocabulary.split,
-        "unknown": vocabulary.unknown,
-    }
+    assert copy.get_config() == {"tokens": vocabulary.tokens, "split": vocabulary.split, "unknown": vocabulary.unknown}
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_samplers_survive_serialisation_and_are_equal_by_value():
     assert TopK(3) != TopK(4)
 
 
-def test_samplers_that_do_not_tell_their_arguments_are_equal_to_themselves_only():
+def test_samplers_without_get_config_are_equal_to_themselves_only():
     class Biased(Sampler):
         def __init__(self, bias):
             self.bias = np.array(bias)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqzoo.models import execution, recurrent
+from seqzoo.models.layers import recurrent
 
 
 def random(*shape, seed=0):
@@ -57,12 +57,6 @@ def test_unknown_cell_is_refused():
         recurrent.Recurrent("rnn", 8)
 
 
-def test_short_sequences_are_unrolled_on_a_cpu_and_long_ones_are_not():
-    assert execution.unrolls(7, 4) is not execution.has_gpu()
-    assert not execution.unrolls(7, 500)
-    assert not execution.unrolls(None)
-
-
 @pytest.mark.parametrize("cell", recurrent.CELLS)
 @pytest.mark.parametrize("with_states", [False, True])
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -90,3 +84,15 @@ def test_scan_and_its_gradients_equal_the_stock_layers(cell, with_states, jit_co
     ours = tf.function(lambda: results(lambda: layer(inputs, states=states)), jit_compile=jit_compile)()
     for mine, expected in zip(keras.tree.flatten(ours), keras.tree.flatten(results(stock)), strict=True):
         np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_layer_is_remade_from_its_configuration():
+    layer = recurrent.Recurrent("gru", 8, unroll=True, initializer="book", name="r")
+    again = recurrent.Recurrent.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize(("units", "layers", "name"), [(0, 1, "hidden_dim"), (4, 0, "num_layers")])
+def test_sizes_below_one_are_refused(units, layers, name):
+    with pytest.raises(ValueError, match=rf"{name} must be at least 1\. Received: {name}=0"):
+        recurrent.recurrent_layers("gru", units, layers, False, "keras", None)

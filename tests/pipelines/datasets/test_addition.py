@@ -11,10 +11,13 @@ import tensorflow_datasets as tfds
 
 from seqzoo.pipelines import (
     Addition,
+    AdditionData,
     PairPreprocessor,
     Vocabulary,
+    as_pairs,
     digits_of_sums,
     load_addition,
+    load_test_sums,
     with_commuted_sums,
     with_short_sums_repeated,
 )
@@ -243,3 +246,20 @@ def test_short_sums_are_repeated_and_nothing_else():
 )
 def test_models_of_sums_are_known_by_vocabulary_and_lengths(tokens, lengths, digits):
     assert digits_of_sums(PairPreprocessor(Vocabulary(tokens), *lengths)) == digits
+
+
+def test_training_data_of_sums_are_the_splits_and_what_an_epoch_adds(rows):
+    assert [rows_of(split) for split in AdditionData(2).load()] == rows[2]
+    assert AdditionData().name == "addition/digits_3"
+    pairs = [("57+5", "62"), ("23+45", "68")]
+    assert rows_of(as_pairs(AdditionData().augment(pairs))) == pairs
+    commuted = [("57+5", "62"), ("5+57", "62"), ("23+45", "68"), ("45+23", "68")]
+    assert rows_of(AdditionData(commute=True).augment(pairs)) == commuted
+    assert rows_of(AdditionData(short_sums=3).augment(pairs)) == [pairs[0]] * 3 + [pairs[1]]
+    assert rows_of(AdditionData(commute=True, short_sums=2).augment(pairs)) == commuted[:2] * 2 + commuted[2:]
+
+
+def test_test_sums_are_those_that_a_preprocessor_takes():
+    sums = load_test_sums(PairPreprocessor(Vocabulary("0123456789+"), 5, 3))
+    assert rows_of(sums) == rows_of(load_addition(2, "test"))
+    assert load_test_sums(PairPreprocessor(Vocabulary("ab"), 5, 3)) is None
