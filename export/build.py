@@ -42,7 +42,6 @@ def build(recipe, output, data=None, seed=0, verbose="auto", resume=False, compi
 
     Raises:
         ValueError: for wrong data, a folder that holds anything else, or an export that differs from its model.
-        OSError: for a folder that cannot be written.
         KeyboardInterrupt: after Ctrl-C, saying what is kept.
     """
     output = pathlib.Path(output)

@@ -12,15 +12,10 @@ _MODEL, _CARD = "model.keras", "card.json"
 
 
 def load_model(path, base):
-    """The model in a `.keras` file, checked before anything is made of it.
+    """The model in a `.keras` file, or of a preset by its name, checked before anything is made of it.
 
-    Args:
-        path: file name, or the name of a preset.
-        base: class. The file must hold a model of it, or of a subclass that is registered in this process.
-
-    Raises:
-        FileNotFoundError: where there is no such file.
-        ValueError: where it holds anything else, or is damaged.
+    `base` is the class of which the file must hold a model, or of a subclass that is registered in this process. Other
+    content is a `ValueError`, no file a `FileNotFoundError`.
     """
     path = pathlib.Path(path)
     if str(path) in presets():  # Not a file: model files end in .keras.
@@ -54,11 +49,7 @@ def presets():
 
 
 def preset_folder(name):
-    """The folder of a preset, an `importlib.resources` path: model, exports and model card.
-
-    Raises:
-        ValueError: where there is no such preset.
-    """
+    """The folder of a preset, an `importlib.resources` path; a `ValueError` where there is no such preset."""
     if name not in presets():
         raise ValueError(f"There is no preset {name!r}. Choose one of: {', '.join(presets())}")
     return importlib.resources.files("seqzoo.saved_models") / name

@@ -28,12 +28,8 @@ def holds_strings(data):
 def string_pairs(x, y=None):
     """Pairs in any of the forms that `fit` takes, as a `tf.data.Dataset` of `(source, target)` scalars.
 
-    Args:
-        x: what `as_pairs` takes; an array or a tensor of pairs; sources; or a dictionary of `source` and `target`.
-        y: targets, where `x` are sources; else `None`.
-
-    Raises:
-        ValueError: for strings of any other form, or targets that are missing.
+    `x` are what `as_pairs` takes, an array or a tensor of pairs, sources, or a dictionary of `source` and `target`; `y`
+    are the targets where `x` are sources. Any other form is a `ValueError`.
     """
     if isinstance(x, dict) and y is None:
         if not {"source", "target"} <= set(x):
@@ -66,11 +62,7 @@ def columns(validation_data):
 
 
 def hold_out_share(preprocessor, data, seed, share):
-    """`(training, validation)`: data split by a preprocessor, about a share of them to validate on, to a percent.
-
-    Raises:
-        ValueError: for a share outside (0, 1), or one that leaves nothing on a side.
-    """
+    """`(training, validation)`: data split by a preprocessor, about a share of them to validate on, to a percent."""
     if not 0 < share < 1:
         raise ValueError(f"validation_split must be between 0 and 1. Received: validation_split={share}")
     parts = preprocessor.hold_out(data, seed, min(99, max(1, round(100 * share))))
@@ -83,21 +75,13 @@ def hold_out_share(preprocessor, data, seed, share):
 
 
 def check_errors_option(errors):
-    """Checks an argument `errors`.
-
-    Raises:
-        ValueError: for anything but `"raise"` and `"return"`.
-    """
+    """Raises a `ValueError` for an argument `errors` other than `"raise"` and `"return"`."""
     if errors not in _ERRORS:
         raise ValueError(f"errors must be one of {_ERRORS}. Received: errors={errors!r}")
 
 
 def as_list(strings):
-    """Strings as a list: from a sequence, an array, a tensor, or a `tf.data.Dataset` of scalars.
-
-    Raises:
-        ValueError: for a dictionary.
-    """
+    """Strings as a list: from a sequence, an array, a tensor, or a `tf.data.Dataset` of scalars."""
     if isinstance(strings, dict):
         raise ValueError(f"Strings must be a list, not a dictionary. Received the keys {sorted(strings)}")
     if isinstance(strings, tf.data.Dataset):
@@ -106,11 +90,7 @@ def as_list(strings):
 
 
 def checked_batch(x):
-    """A batch, after a check that it is none of strings.
-
-    Raises:
-        ValueError: for strings.
-    """
+    """The batch `x`; a `ValueError` where it consists of strings."""
     if holds_strings(x):
         raise ValueError(
             "train_on_batch, test_on_batch and predict_on_batch take a batch of ids, such as "

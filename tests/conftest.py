@@ -2,8 +2,13 @@
 
 import importlib.util
 import itertools
+import json
 import os
 import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -12,7 +17,7 @@ import pytest
 
 from seqzoo import models, pipelines
 
-_STARTING_PROCESSES = ("test_distribution.py", "test_search.py")
+_STARTING_PROCESSES = ("test_distribution.py", "test_faults.py", "test_workers.py")
 
 # Strings of one to three letters, to be written in capitals and backwards.
 PAIRS = [
@@ -31,6 +36,50 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """The tests that start processes first: they are the longest, and none of them is left over when the others end."""
     items.sort(key=lambda item: item.path.parent.name != "tests" and item.path.name not in _STARTING_PROCESSES)
+
+
+@pytest.hookimpl(tryfirst=True)  # Before it says that it has collected.
+def pytest_collection_finish(session):
+    """A process of pytest-xdist, which alone knows the tests, writes the slow ones down for the one that reports."""
+    worker = getattr(session.config, "workerinput", None)
+    if worker and worker["workerid"] == "gw0":
+        _slow_tests_file(worker["testrunuid"]).write_text(json.dumps(_slow_tests(session.items)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node):
+    """Says beforehand what the slow tests take."""
+    if node.workerinput["workerid"] == "gw0":
+        file = _slow_tests_file(node.workerinput["testrunuid"])
+        for line in json.loads(file.read_text()):
+            node.config.pluginmanager.get_plugin("terminalreporter").write_line(line)
+        file.unlink()
+
+
+def pytest_report_collectionfinish(items):
+    """Says beforehand what the slow tests take, where one process runs them."""
+    return _slow_tests(items)
+
+
+def _slow_tests(items):
+    """Lines that list the slow tests among `items`, with the minutes that each takes by its marker."""
+    minutes = {
+        item.nodeid: marker.kwargs.get("minutes") for item in items if (marker := item.get_closest_marker("slow"))
+    }
+    if None in minutes.values():
+        unknown = ", ".join(name for name, each in minutes.items() if each is None)
+        raise pytest.UsageError(f"A slow test says what it takes, @pytest.mark.slow(minutes=…): {unknown}")
+    if not minutes:
+        return []
+    return [
+        f"slow tests: {len(minutes)}, about {sum(minutes.values()):.0f} minutes of processor time; "
+        "each can be run alone, by pytest -m slow and its name",
+        *(f"{each:6.1f} min  {name}" for name, each in minutes.items()),
+    ]
+
+
+def _slow_tests_file(run):
+    return pathlib.Path(tempfile.gettempdir(), f"slow-tests-{run}.json")
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +116,18 @@ def trained():
     model.compile(keras.optimizers.Adam(0.02), models.SequenceCrossentropy(), jit_compile=False)
     model.fit(preprocessor.batches(PAIRS, 28, shuffle_seed=0), epochs=60, shuffle=False, verbose=0)
     return model
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """A wheel built from a copy of the project in which users' files lie around, each called `mine` something."""
+    copy = tmp_path_factory.mktemp("build") / "project"
+    ignored = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "docs", "node_modules")
+    shutil.copytree(pathlib.Path(__file__).parents[1], copy, ignore=ignored)
+    for stray in ("saved_models/mine/model.keras", "saved_models/addition_reverse/training/mine.keras"):
+        (copy / stray).parent.mkdir(exist_ok=True)
+        (copy / stray).write_text("a user's")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", copy / "dist", copy]
+    subprocess.run(command, check=True)
+    (wheel,) = (copy / "dist").glob("*.whl")
+    return wheel

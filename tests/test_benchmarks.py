@@ -1,7 +1,10 @@
-"""The benchmark's own parts: what it counts, what it writes, and that NumPy's side computes what seqzoo does."""
+"""The benchmarks: what they count, what they write, that they run, and that NumPy's side computes what seqzoo does."""
 
 import importlib
 import pathlib
+import re
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -10,15 +13,16 @@ import tensorflow as tf
 
 from seqzoo import models, pipelines
 
+ROOT = pathlib.Path(__file__).parents[1]
 SUMS = [("57+5", "62"), ("628+521", "1149"), ("0+0", "0"), ("999+1", "1000"), ("12+345", "357"), ("6+78", "84")]
 
 
 @pytest.fixture
 def benchmark(monkeypatch):
     """Imports a module of the benchmark by its name."""
-    folder = pathlib.Path(__file__).parent
-    monkeypatch.syspath_prepend(folder / "peers")
-    monkeypatch.syspath_prepend(folder)
+    monkeypatch.syspath_prepend(ROOT / "benchmarks/peers")
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")  # Which seqzoo's side sets.
     for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # Which the benchmark takes away.
         monkeypatch.delenv(name, raising=False)
     return importlib.import_module
@@ -57,7 +61,7 @@ def test_table_takes_the_place_of_the_one_in_the_page(benchmark):
 
 
 def test_speeds_page_has_a_place_for_the_table(benchmark):
-    page = pathlib.Path(__file__).parents[2] / "docs/speed.md"
+    page = ROOT / "docs/speed.md"
     assert benchmark("side_by_side").replace_table(page.read_text(encoding="utf-8"), "new")
 
 
@@ -65,10 +69,59 @@ def test_exponent_of_a_power(benchmark):
     assert benchmark("side_by_side").exponent({x: 3 * x**1.5 for x in (10, 100, 1000)}) == pytest.approx(1.5)
 
 
-def test_numpy_side_has_seqzoos_gradients_and_answers(benchmark, tmp_path):
+@pytest.fixture
+def sums_file(tmp_path):
+    """A file of the sums above."""
     path = tmp_path / "sums.tsv"
     path.write_text("".join(f"{source}\t{target}\n" for source, target in SUMS), encoding="utf-8")
-    side = benchmark("numpy_peer").Sums(path, path, hidden_dim=8, embedding_dim=4)
+    return path
+
+
+def test_large_data_reports_every_pass_over_the_files(tmp_path):
+    command = [sys.executable, ROOT / "benchmarks/large_data.py", "--rows", "3000", "--files", "2", "--epochs", "2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    passes = re.findall(r"^(.+?) +[\d,]+ pairs/s +[\d.]+ s of CPU +[\d,]+ MiB, at most [\d,]+$", done.stdout, re.M)
+    assert passes == [
+        "check of every line", "vocabulary and lengths", "epoch 1: shuffled batches of 128",
+        "epoch 2: shuffled batches of 128",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow(minutes=2)
+def test_seqzoos_side_does_everything_that_is_measured(benchmark, tmp_path):
+    module = benchmark("seqzoo_peer")
+    paths = tmp_path / "train.tsv", tmp_path / "test.tsv"
+    for path, split in zip(paths, ("train[:1000]", "test[:100]"), strict=True):
+        pairs = pipelines.load_addition(3, split).as_numpy_iterator()
+        path.write_bytes(b"".join(b"%s\t%s\n" % pair for pair in pairs))
+    exports = module.Exports(*paths)
+    assert exports.parameters() == 217_773
+    exports.epoch()
+    assert 0 <= exports.exact_match() <= 1
+    exports.preprocess()
+    exports.generate(10, 2)
+    exports.serve(10, 2)
+    for name in ("float32", "int8"):
+        exports.call(name, 2)
+        exports.invoke(name, 2)
+    text = tmp_path / "text.txt"
+    text.write_text("the cat sat on the mat.\n" * 100)
+    side = module.Text(text, 2)
+    side.train_steps()
+    side.never_end()
+    side.write(2, 5)
+
+
+@pytest.mark.slow(minutes=3)
+def test_throughput_prints_a_rate_for_each_line(tmp_path):
+    command = [sys.executable, ROOT / "benchmarks/throughput.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    rates = re.findall(r"^(.+?) +([\d,]+) +([\d,]+)$", done.stdout, re.MULTILINE)
+    assert len(rates) == 5 + 3 + 3
+
+
+def test_numpy_side_has_seqzoos_gradients_and_answers(benchmark, sums_file):
+    side = benchmark("numpy_peer").Sums(sums_file, sums_file, hidden_dim=8, embedding_dim=4)
     for weight in side.weights.values():
         weight[:] = side.random.standard_normal(weight.shape)
     preprocessor = pipelines.PairPreprocessor(pipelines.Vocabulary("+0123456789"), 7, 4, reverse=True)

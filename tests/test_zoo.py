@@ -1,4 +1,4 @@
-"""The presets that ship trained: each is asked, in every form it ships in, and held against its card."""
+"""The presets that ship: each is run, in every form it ships in, and held against its card."""
 
 import argparse
 import dataclasses
@@ -13,33 +13,36 @@ from ai_edge_litert.interpreter import Interpreter
 
 from seqzoo.export.cards.content import weights_sha256
 from seqzoo.export.cards.markdown import card_page
-from seqzoo.export.verification import check_answers, check_steps, check_texts
-from seqzoo.export.litert import answers_of, logits_of
-from seqzoo.export.saved_model import answers, loaded, most_probable_texts
-from seqzoo.models import (
-    PRESETS,
-    Greedy,
-    LanguageModel,
-    PeekySeq2Seq,
-    Seq2Seq,
-    card,
-    evaluate,
-    evaluate_all_sums,
-    evaluate_sums,
-    from_preset,
-    load,
-    ships,
-)
+from seqzoo.export.clients import answers_of_litert, loaded
+from seqzoo.export.verification import verification_of
+from seqzoo.models import Greedy, LanguageModel, PeekySeq2Seq, Seq2Seq, card, from_preset, load, presets
 from seqzoo.pipelines import load_addition
+from seqzoo.training import RECIPES, evaluate, evaluate_all_sums, evaluate_sums
+from seqzoo.training.evaluation.sums import all_operands
 
 SUMS = [
     "addition_baseline", "addition_reverse", "addition_peeky", "addition_peeky_reverse", "addition_5_digits",
 ]  # fmt: skip
 TEXTS = ["char_lstm_pydoc", "char_lstm_tiny_shakespeare"]
+# Minutes of processor time that all sums take, or those held out, and all of the text held out.
+MODEL_MINUTES = {
+    "addition_baseline": 0.3, "addition_reverse": 0.3, "addition_peeky": 0.3, "addition_peeky_reverse": 0.5,
+    "addition_5_digits": 0.2, "char_lstm_pydoc": 0.3, "char_lstm_tiny_shakespeare": 0.5,
+}  # fmt: skip
+LITERT_MINUTES = {
+    "addition_baseline": 0.7, "addition_reverse": 0.7, "addition_peeky": 0.8, "addition_peeky_reverse": 1.3,
+    "addition_5_digits": 0.3,
+}  # fmt: skip
 ROOT = pathlib.Path(__file__).parents[1] / "saved_models"
 FILES = {"model.keras", "model.tflite", "1", "card.md", "card.json", "curve.png"}
 # What rounding may change on another processor.
 NEAR_TIES = 2
+
+
+def slow(minutes, names):
+    """Runs a slow test for each preset: in parts, by `-k` or the test's name with the preset's."""
+    marked = [pytest.param(name, marks=pytest.mark.slow(minutes=minutes[name])) for name in names]
+    return pytest.mark.parametrize("name", marked)
 
 
 @pytest.fixture(scope="module", params=SUMS)
@@ -63,8 +66,8 @@ def sums(digits, rows, seed=0):
 
 def operands_held_out(digits):
     """int64 `[rows, 2]`: those of the test split."""
-    rows = load_addition(digits, "test").as_numpy_iterator()
-    return np.array([source.decode().split("+") for source, _ in rows], "int64")
+    batches = load_addition(digits, "test").batch(8192).as_numpy_iterator()
+    return np.array([source.decode().split("+") for batch, _ in batches for source in batch], "int64")
 
 
 def as_texts(operands):
@@ -73,7 +76,7 @@ def as_texts(operands):
 
 
 def test_those_that_ship_are_these_and_fit_into_40_mib():
-    assert {name for name in PRESETS if ships(name)} == {*SUMS, *TEXTS}
+    assert presets() == sorted([*SUMS, *TEXTS])
     assert sum(file.stat().st_size for name in (*SUMS, *TEXTS) for file in shipped_files(name)) <= 40 * 2**20
 
 
@@ -87,7 +90,8 @@ def test_card_is_of_this_model(name):
     about, model = card(name), from_preset(name)
     assert about["weights_sha256"] == weights_sha256(model)
     assert about["parameters"] == model.count_params()
-    assert about["recipe"] == json.loads(json.dumps(vars(PRESETS[name])))
+    file = about["data"]["name"] if about["data"]["name"] != RECIPES[name].data_name else None
+    assert about["recipe"] == json.loads(json.dumps(dataclasses.asdict(RECIPES[name].for_data(file))))
     sizes = {file.relative_to(ROOT / name).as_posix(): file.stat().st_size for file in shipped_files(name)}
     assert {file: size for file, size in sizes.items() if file in about["bytes"]} == about["bytes"]
     assert (ROOT / name / "card.md").read_text("utf-8") == card_page(about)
@@ -115,11 +119,11 @@ def test_sums_have_the_errors_that_the_card_states(sums_card):
 
 def test_exports_of_sums_answer_as_the_model(sums_card):
     name = sums_card["preset"]
-    model, rows = from_preset(name), as_texts(sums(sums_card["digits"], 2_000, seed=1))
+    model, (sources, targets) = from_preset(name), as_texts(sums(sums_card["digits"], 2_000, seed=1))
+    verification = verification_of(model, list(zip(sources, targets, strict=True)))
     with loaded(ROOT / name / "1") as run:
-        found = check_answers(model, lambda batch: answers(run, batch), *rows)
-    assert found["different"] == 0
-    found = check_answers(model, answers_of(Interpreter(str(ROOT / name / "model.tflite")), model), *rows)
+        assert verification.verify_saved_model(run)["different"] == 0
+    found = verification.verify_litert(Interpreter(str(ROOT / name / "model.tflite")))
     expected = sums_card["litert"]["float16"]
     assert found["rows"] - found["equal"] <= NEAR_TIES + 10 * found["rows"] * (1 - expected["equal"] / expected["rows"])
 
@@ -135,11 +139,11 @@ def test_texts_are_predicted_as_the_card_states(text_card):
 
 def test_exports_of_language_models_write_as_the_model(text_card):
     name = text_card["preset"]
-    model, text = from_preset(name), text_card["excerpt"]["text"]
+    verification = verification_of(from_preset(name), text_card["excerpt"]["text"])
+    assert len(verification.prompts) > 3
     with loaded(ROOT / name / "1") as run:
-        found = check_texts(model, lambda *request: most_probable_texts(run, *request), ["", text[:10], text[:30]])
-    assert found["different"] == 0
-    found = check_steps(model, logits_of(Interpreter(str(ROOT / name / "model.tflite")), model), text)
+        assert verification.verify_saved_model(run)["different"] == 0
+    found = verification.verify_litert(Interpreter(str(ROOT / name / "model.tflite")))
     assert found["score"]["export"] == pytest.approx(found["score"]["model"], abs=0.01)
 
 
@@ -151,16 +155,18 @@ def test_figures_of_the_zoo_are_what_is_promised():
     assert card("char_lstm_tiny_shakespeare")["held_out"]["nats_per_token"] <= 1.44
 
 
-def test_from_preset_gives_a_model_of_the_class_that_is_asked():
+def test_from_preset_returns_a_model_of_the_class_that_it_is_called_on():
     assert isinstance(Seq2Seq.from_preset("addition_peeky_reverse"), PeekySeq2Seq)
     assert isinstance(LanguageModel.from_preset("char_lstm_pydoc"), LanguageModel)
-    with pytest.raises(ValueError, match=r"addition_reverse is a Seq2Seq, no PeekySeq2Seq: use Seq2Seq\.from_preset"):
+    with pytest.raises(
+        ValueError, match=r"addition_reverse is a Seq2Seq, not a PeekySeq2Seq: use Seq2Seq\.from_preset"
+    ):
         PeekySeq2Seq.from_preset("addition_reverse")
-    with pytest.raises(ValueError, match="char_lstm_pydoc is a LanguageModel, no Seq2Seq"):
+    with pytest.raises(ValueError, match="char_lstm_pydoc is a LanguageModel, not a Seq2Seq"):
         Seq2Seq.from_preset("char_lstm_pydoc")
 
 
-def test_from_preset_without_weights_gives_new_ones():
+def test_from_preset_without_weights_has_random_ones():
     trained, new = (Seq2Seq.from_preset("addition_reverse", load_weights=load) for load in (True, False))
     assert new.get_config() == trained.get_config() | {"name": new.name}
     assert new.preprocessor.vocabulary == trained.preprocessor.vocabulary
@@ -168,16 +174,11 @@ def test_from_preset_without_weights_gives_new_ones():
     assert new.generate("57+5") != "62"
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("pairs_baseline", "The preset pairs_baseline does not ship trained. Train it: seqzoo train pairs_baseline"),
-        ("nothing", "There is no preset 'nothing'"),
-    ],
-)
-def test_from_preset_without_such_a_model_says_so(name, message):
-    with pytest.raises(ValueError, match=message):
-        from_preset(name)
+@pytest.mark.parametrize("name", ["pairs_baseline", "nothing", "", "..", "addition_reverse/1"])
+def test_from_preset_without_such_a_preset_names_those_there_are(name):
+    for function in (from_preset, card):
+        with pytest.raises(ValueError, match=rf"There is no preset '{name}'\. Choose one of: addition_5_digits, "):
+            function(name)
 
 
 def test_folder_of_a_presets_name_does_not_hide_it(tmp_path, monkeypatch):
@@ -188,21 +189,21 @@ def test_folder_of_a_presets_name_does_not_hide_it(tmp_path, monkeypatch):
 
 
 def fine_tuned(name, load_weights, data, held_out, **options):
-    """What `evaluate` says of a preset's model after a short training on other data."""
+    """The figures of a preset's model after a short training on other data."""
     keras.utils.set_random_seed(0)
-    recipe = dataclasses.replace(PRESETS[name], **options)
+    recipe = dataclasses.replace(RECIPES[name].for_data("other"), **options)
     model = from_preset(name, load_weights)
     batches = recipe.batches(model.preprocessor, data)
-    recipe.compile(model, len(batches))
-    model.fit(batches, epochs=recipe.epochs, shuffle=False, verbose=0)
+    recipe.compile(model, len(batches), jit_compile=False)
+    model.fit(batches, epochs=recipe.epochs, verbose=0)
     return evaluate(model, held_out)
 
 
-def test_preset_is_a_better_start_for_a_task_of_ones_own_than_none(without_xla):
+def test_preset_is_a_better_start_for_a_task_of_ones_own_than_none():
     """The difference of two numbers, on half of all pairs of up to two digits."""
     pairs = [(f"{a}+{b}", str(abs(a - b))) for a in range(100) for b in range(100)]
     np.random.default_rng(0).shuffle(pairs)
-    options = {"epochs": 6, "batch_size": 128, "learning_rate": 4e-3, "commute": False, "short_sums": 1}
+    options = {"epochs": 6, "batch_size": 128, "learning_rate": 4e-3}
     new, trained = (
         fine_tuned("addition_reverse", load_weights, pairs[:5_000], pairs[5_000:], **options)["character_accuracy"]
         for load_weights in (False, True)
@@ -210,7 +211,7 @@ def test_preset_is_a_better_start_for_a_task_of_ones_own_than_none(without_xla):
     assert trained > new + 0.1
 
 
-def test_text_preset_is_a_better_start_for_a_text_of_ones_own_than_none(without_xla):
+def test_text_preset_is_a_better_start_for_a_text_of_ones_own_than_none():
     text = pathlib.Path(argparse.__file__).read_text("utf-8")
     data, held_out = from_preset("char_lstm_pydoc").preprocessor.hold_out(text[:60_000])
     options = {"epochs": 1, "steps_per_epoch": 20, "window": 32, "batch_size": 16, "learning_rate": 1e-3}
@@ -221,43 +222,41 @@ def test_text_preset_is_a_better_start_for_a_text_of_ones_own_than_none(without_
     assert trained < new - 0.5
 
 
-@pytest.mark.slow
-def test_every_sum(sums_card):
-    """Or every one held out, where they are too many to ask for all."""
-    model, stated = from_preset(sums_card["preset"]), sums_card["sums"]
+@slow(MODEL_MINUTES, SUMS)
+def test_every_sum(name):
+    """Or every one held out, where they are too many to answer all."""
+    model, about = from_preset(name), card(name)
+    stated = about["sums"]
     if stated["all"]:
         errors = evaluate_all_sums(model)["errors"]
     else:
-        figures = evaluate(model, load_addition(sums_card["digits"], "test"))
+        figures = evaluate(model, load_addition(about["digits"], "test"))
         errors = round(figures["rows"] * (1 - figures["exact_match"]))
     assert errors == pytest.approx(stated["errors"], abs=NEAR_TIES if stated["errors"] else 0)
 
 
-@pytest.mark.slow
-def test_every_sum_by_the_litert_file(sums_card):
+@slow(LITERT_MINUTES, SUMS)
+def test_every_sum_by_the_litert_file(name):
     """Or every one held out."""
-    answer = answers_of(Interpreter(str(ROOT / sums_card["preset"] / "model.tflite")), from_preset(sums_card["preset"]))
-    digits, wrong = sums_card["digits"], 0
-    if sums_card["sums"]["all"]:
-        rows = np.stack(np.meshgrid(np.arange(10**digits), np.arange(10**digits)), axis=-1).reshape(-1, 2)
-    else:
-        rows = operands_held_out(digits)
+    about = card(name)
+    answer = answers_of_litert(Interpreter(str(ROOT / name / "model.tflite")), from_preset(name))
+    rows = all_operands(about["digits"]) if about["sums"]["all"] else operands_held_out(about["digits"])
+    wrong = 0
     for start in range(0, len(rows), 1_000):
         sources, targets = as_texts(rows[start : start + 1_000])
         wrong += sum(map(str.__ne__, answer(sources), targets))
-    stated = sums_card["litert"]["float16"]
+    stated = about["litert"]["float16"]
+    assert stated["rows"] == len(rows)
     expected = round(stated["rows"] * (1 - stated["score"]["export"]))
     assert wrong == pytest.approx(expected, abs=NEAR_TIES if expected else 0)
 
 
-@pytest.mark.slow
-def test_held_out_text(text_card):
+@slow(MODEL_MINUTES, TEXTS)
+def test_held_out_text(name):
     """All of it. Tiny Shakespeare is downloaded, or the file that SEQZOO_TINY_SHAKESPEARE names."""
-    name = text_card["preset"]
-    recipe, file = PRESETS[name], os.environ.get("SEQZOO_TINY_SHAKESPEARE")
-    file = file if recipe.source == "tiny_shakespeare" else None
-    if recipe.data_facts(file)["data_sha256"] != text_card["data"]["sha256"]:
+    recipe, about = RECIPES[name], card(name)
+    file = os.environ.get("SEQZOO_TINY_SHAKESPEARE") if recipe.data_name == "tiny_shakespeare" else None
+    if recipe.data_facts(file)["data_sha256"] != about["data"]["sha256"]:
         pytest.skip("another Python brings another text")
-    held_out = recipe.training_data(file)[1]
-    figures = evaluate(from_preset(name), held_out)
-    assert figures["nats_per_token"] == pytest.approx(text_card["held_out"]["nats_per_token"], abs=1e-3)
+    figures = evaluate(from_preset(name), recipe.training_data(file)[1])
+    assert figures["nats_per_token"] == pytest.approx(about["held_out"]["nats_per_token"], abs=1e-3)

@@ -52,10 +52,7 @@ def _divide_cpu(devices):
 class Workers:
     """The machines that `TF_CONFIG` names, this one among them, as one strategy: each trains on its share of a batch.
 
-    Attributes:
-        strategy: `tf.distribute.MultiWorkerMirroredStrategy`.
-        number: int, how many workers there are.
-        index: int, which this one is; 0 is the chief, which writes the files.
+    `number` is how many workers there are, `index` which this one is; 0 is the chief, which writes the files.
     """
 
     def __init__(self):

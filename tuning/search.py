@@ -42,7 +42,7 @@ def search(
 ):
     """Searches a recipe's hyperparameters and writes what it found to a folder.
 
-    With one process the same seed gives the same trials and scores on the same kind of machine, also where the search
+    With one process the same seed leads to the same trials and scores on one kind of machine, also where the search
     was killed and resumed. Where `KERASTUNER_TUNER_ID`, `KERASTUNER_ORACLE_IP` and `KERASTUNER_ORACLE_PORT` are set,
     this process is the chief or a worker of a search over several machines, whose folder they share; the chief writes
     the results.
@@ -54,8 +54,7 @@ def search(
             (KerasTuner's state, and `tensorboard/` with HParams).
         tuner: `"random"`, `"grid"`, `"bayesian"` or `"hyperband"`.
         max_trials: int; `None` for 10, and for the whole grid or all of Hyperband.
-        data: see the recipe's `training_data`. Of the recipe's own sums a tenth of those to train on is held out to
-            validate on, so that the test sums stay unseen.
+        data: see the recipe's `search_data`: test rows stay unseen.
         validation_data: see the recipe's `training_data`.
         space: dictionary from a hyperparameter's name to the values to choose from; see `RecipeHyperModel`.
         fixed: dictionary from a hyperparameter's name to its value.
@@ -70,7 +69,6 @@ def search(
 
     Raises:
         ValueError: for a wrong argument, wrong data, a folder that holds anything else, or no trial that was completed.
-        OSError: for a folder that cannot be written, or processes that end too often (`ChildProcessError`).
     """
     if tuner not in TUNERS:
         raise ValueError(f"There is no tuner {tuner!r}. Choose one of: {', '.join(TUNERS)}")

@@ -109,19 +109,10 @@ class BayesianOptimizationOracle(_ExactOracle, keras_tuner.oracles.BayesianOptim
 class _RecordingTuner:
     """A tuner that records the facts of each trial, and prunes trials below the median.
 
-    A trial is pruned if, after a third of its epochs or later, its best score is worse than the median of the best
-    scores that three or more other trials had at the same epoch. (The median stopping rule of Golovin et al. 2017,
+    With `prune`, a trial ends if, after a third of its epochs or later, its best score is worse than the median of the
+    best scores that three or more other trials had at the same epoch. (The median stopping rule of Golovin et al. 2017,
     Google Vizier, https://doi.org/10.1145/3097983.3098043, compares with running averages; exact match stays at 0 for
-    long.)
-
-    Args:
-        oracle: `keras_tuner.Oracle`.
-        hypermodel: `RecipeHyperModel`.
-        prune: bool.
-        **kwargs: see `keras_tuner.Tuner`.
-
-    Attributes:
-        on_trial: called with a trial and its facts when it has ended; `None` for nothing.
+    long.) `on_trial` is called with a trial and its facts when it has ended, if it is not `None`.
     """
 
     def __init__(self, oracle, hypermodel, prune=True, **kwargs):

@@ -19,7 +19,7 @@ def saved_model(model, path, data=None):
     """Writes a model as the next version of a SavedModel, the folder `path/1`, `path/2` and so on.
 
     The folder `path` is what TensorFlow Serving takes as `model_base_path`. What is written is read back through
-    TensorFlow's loader and compared with the model before it gets its name; a version that is there is whole.
+    TensorFlow's loader and compared with the model before it is renamed into place; a version that is there is whole.
 
     Args:
         model: `StringModel`.
@@ -27,14 +27,13 @@ def saved_model(model, path, data=None):
         data: pairs, or a text, to compare and score on; see `seqzoo.export.verification`.
 
     Returns:
-        A dictionary: `path`, the version's folder, and the content of its `export.json` but `tokens`, the vocabulary,
-        each token at its id: `format`, `model` (its class), `signatures`, `bytes`; `warm_up`, the number of requests
-        that TensorFlow Serving replays at start, 0 where `tensorflow-serving-api` is not installed; and the results of
-        the comparison: `rows`, `equal`, `near_ties`, `different` (0) and `score`.
+        A dictionary: `path`, the version's folder; `format`; `model`, its class; `signatures`; `bytes`; `warm_up`, the
+        number of requests that TensorFlow Serving replays at start, 0 where `tensorflow-serving-api` is not installed;
+        and the results of the comparison: `rows`, `equal`, `near_ties`, `different` (0) and `score`. `export.json` has
+        the same and `tokens`, the token of each id.
 
     Raises:
         ValueError: where `path` is no folder, or what was written does not answer as the model does.
-        OSError: where it cannot be written.
     """
     functions, verification = model.serving_functions(), verification_of(model, data)
     with output_folder(path) as path, tempfile.TemporaryDirectory(dir=path, prefix=".export-") as temporary:

@@ -180,7 +180,7 @@ class Recurrent(keras.layers.Layer):
 
 @tf.custom_gradient
 def gated_carry(state, gate):
-    """`state * sigmoid(gate)`, its gradient written so that XLA computes it once a step.
+    """`state * sigmoid(gate)`, with a gradient that XLA computes once a step.
 
     The gradient of a state flows back through all steps by elementwise products alone, and XLA would fuse the whole
     chain of later steps, again and again, into whatever reads a link of it: time that grows with the length squared.

@@ -17,8 +17,7 @@ def scan(combine, projected, kernel, bias, states, adds=False):
         kernel: `[units, gates × units]`, by which each step multiplies the output before.
         bias: `[gates × units]`, added to that product.
         states: list of `[batch, units]`, before the first step.
-        adds: bool, whether `combine` takes the sum of the two, `gates`; then there is half as much to keep for the
-            gradient.
+        adds: bool, whether `combine` takes the sum of the two, of which the gradient needs half as much.
 
     Returns:
         `(outputs, states)`: `[length, batch, units]`, and the states after the last step.

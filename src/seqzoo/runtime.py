@@ -80,10 +80,7 @@ def processors():
 
 
 def split_rows(rows, min_rows):
-    """Cuts the rows of a batch evenly into at most one slice a processor, each of at least `min_rows` if several.
-
-    On a GPU there is one slice.
-    """
+    """Cuts a batch's rows evenly into a slice a processor, each of at least `min_rows` if several; one on a GPU."""
     count = 1 if has_gpu() else max(1, min(processors(), rows // min_rows))
     edges = [rows * part // count for part in range(count + 1)]
     return [slice(start, end) for start, end in itertools.pairwise(edges)]

@@ -1,11 +1,15 @@
-"""Models to export: of sums, and of text, with weights that make them answer something."""
+"""Models to export: of sums, and of text, with weights that make them answer something; and one that was built."""
+
+import dataclasses
 
 import keras
 import numpy as np
 import pytest
 
+from seqzoo.export import build
 from seqzoo.models import LanguageModel, PeekySeq2Seq, Seq2Seq
-from seqzoo.pipelines import PairPreprocessor, TextPreprocessor, Vocabulary
+from seqzoo.pipelines import AdditionData, PairPreprocessor, TextPreprocessor, Vocabulary
+from seqzoo.training import RECIPES
 
 TEXT = "the cat sat on the mat.\nthe hen sat on the cat.\n" * 8
 
@@ -60,3 +64,23 @@ def three_digit_sums():
     """5,000 sources that a model of sums takes."""
     numbers = np.random.default_rng(1).integers(0, 1000, (5000, 2)).tolist()
     return [f"{a}+{b}" for a, b in numbers]
+
+
+@pytest.fixture(scope="session")
+def sums_recipe():
+    """Makes a recipe of sums of up to two digits, two epochs, from options of `PairRecipe`."""
+    dataset = AdditionData(2, commute=True, short_sums=3)
+    small = {"dataset": dataset, "hidden_dim": 12, "embedding_dim": 4, "epochs": 2, "batch_size": 500}
+    return lambda **options: dataclasses.replace(RECIPES["addition_peeky_reverse"], **{**small, **options})
+
+
+@pytest.fixture(scope="session")
+def built(sums_recipe, tmp_path_factory):
+    """`(folder, card)` of a model of sums, trained with XLA: without it the last bits would differ.
+
+    The small recipe stands for the one of its name, so that its card has the command.
+    """
+    folder = tmp_path_factory.mktemp("build") / "sums"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RECIPES, "addition_peeky_reverse", sums_recipe())
+        return folder, build(sums_recipe(), folder, verbose=0)

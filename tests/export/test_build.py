@@ -1,40 +1,20 @@
-"""What `build` makes of a preset: training, exports, figures, card."""
+"""What `build` makes of a recipe: training, exports, figures, card; and how often it computes each."""
 
+import collections
 import dataclasses
 import json
 import os
-import pathlib
 import sys
 
-import numpy as np
 import pytest
+import tensorflow as tf
 
 from seqzoo.export import build
-from seqzoo.models import PRESETS, evaluate, load, preset
+from seqzoo.models import Seq2Seq, load
+from seqzoo.training import RECIPES, PairRecipe, TextRecipe, evaluate, recipe
 
-PRESET = preset("addition_peeky_reverse")
 MADE = {"training", "model.keras", "model.tflite", "1", "curve.png", "card.md", "card.json"}
-
-
-def sums_preset(**options):
-    """Sums of up to two digits, learnt for an epoch or two."""
-    small = {"digits": 2, "hidden_dim": 12, "embedding_dim": 4, "epochs": 2, "batch_size": 500}
-    return dataclasses.replace(PRESET, **{**small, **options})
-
-
-@pytest.fixture(scope="module")
-def shipped_is_small():
-    """The small preset stands for the one of its name, so that its card gives the command."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(PRESETS, "addition_peeky_reverse", sums_preset())
-        yield
-
-
-@pytest.fixture(scope="module")
-def built(shipped_is_small, tmp_path_factory):
-    """`(folder, card)` of a model of sums, trained with XLA: without it the last bits would differ."""
-    folder = tmp_path_factory.mktemp("build") / "sums"
-    return folder, build(sums_preset(), folder, verbose=0)
+NO_XLA = {"jit_compile": False}
 
 
 def test_folder_holds_what_ships_and_the_training(built):
@@ -52,60 +32,9 @@ def test_model_ships_without_its_optimizer(built):
     assert (folder / "model.keras").stat().st_size < (folder / "training/model.keras").stat().st_size / 1.5
 
 
-def test_figures_are_those_of_all_sums_and_of_the_rows_held_out(built):
+def test_same_command_gives_the_same_weights_and_no_path_of_this_machine(built, sums_recipe, tmp_path):
     folder, card = built
-    model = load(folder / "model.keras")
-    sums = [(f"{a}+{b}", str(a + b)) for a in range(100) for b in range(100)]
-    answers = model.generate([source for source, _ in sums])
-    wrong = [source for (source, target), answer in zip(sums, answers, strict=True) if answer != target]
-    assert card["sums"]["errors"] == len(wrong) > 0
-    assert card["sums"]["rows"] == 10_000
-    assert [each["source"] for each in card["sums"]["wrong"]] == wrong[:500]
-    assert card["held_out"]["exact_match"] == json.loads((folder / "training/metrics.json").read_text())["exact_match"]
-    for name, each in card["litert"].items():
-        assert each["rows"] == 10_000, name
-        assert each["score"]["model"] == pytest.approx(1 - len(wrong) / 10_000)
-
-
-def test_sums_are_grouped_by_digits_and_carries(built):
-    _, card = built
-    by_digits, by_carries = card["sums"]["by_digits"], card["sums"]["by_carries"]
-    assert {name: group["rows"] for name, group in by_digits.items()} == {"1+1": 100, "1+2": 1_800, "2+2": 8_100}
-    carries = [(a % 10 + b % 10 > 9) + (a + b > 99) for a in range(100) for b in range(100)]
-    expected = {str(count): carries.count(count) for count in range(3)}
-    assert {name: group["rows"] for name, group in by_carries.items()} == expected
-    for groups in (by_digits, by_carries):
-        assert sum(group["errors"] for group in groups.values()) == card["sums"]["errors"]
-
-
-def test_longer_sums_are_asked_or_refused(built):
-    _, card = built
-    assert card["outside"]["rows"] == 1_000
-    for wrong in card["outside"]["wrong"]:
-        lengths = sorted(map(len, wrong["source"].split("+")))
-        assert lengths == [1, 3]
-    assert card["outside"]["longest"]["source"] == "100+100"
-    assert "at most 5" in card["outside"]["longest"]["answer"]
-
-
-def test_page_says_what_the_card_holds(built):
-    folder, card = built
-    page = (folder / "card.md").read_text("utf-8")
-    for text in (
-        "`seqzoo build addition_peeky_reverse --output DIR`",
-        f"**{card['sums']['errors']:,} wrong answers**",
-        card["weights_sha256"],
-        card["data"]["train_sha256"],
-        "4,000 rows to train on, 500 held out",
-        "| `serving_default` | `source` string [batch] |",
-        "(curve.png)",
-    ):
-        assert text in page
-
-
-def test_same_command_gives_the_same_weights_and_no_path_of_this_machine(built, tmp_path):
-    folder, card = built
-    again = build(sums_preset(), tmp_path / "again", verbose=0)
+    again = build(sums_recipe(), tmp_path / "again", verbose=0)
     assert again["weights_sha256"] == card["weights_sha256"]
     assert [weight.tobytes() for weight in load(tmp_path / "again/model.keras").get_weights()] == [
         weight.tobytes() for weight in load(folder / "model.keras").get_weights()
@@ -115,36 +44,62 @@ def test_same_command_gives_the_same_weights_and_no_path_of_this_machine(built, 
             assert str(tmp_path).encode() not in file.read_bytes(), file
 
 
-def test_build_that_was_cut_off_goes_on_without_training_again(without_xla, tmp_path, monkeypatch):
-    folder = tmp_path / "sums"
-    with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["seqzoo.export.build"], "make_card", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            build(sums_preset(), folder, verbose=0)
-    assert os.listdir(folder) == ["training"]
-    (folder / ".build-killed").mkdir()
-    monkeypatch.setattr("seqzoo.training.run.fit", lambda *_, **__: 1 / 0)
-    card = build(sums_preset(), folder, verbose=0, resume=True)
-    assert set(os.listdir(folder)) == MADE
-    assert build(sums_preset(), folder, verbose=0, resume=True)["weights_sha256"] == card["weights_sha256"]
-    with pytest.raises(ValueError, match="different epochs"):
-        build(sums_preset(epochs=3), folder, verbose=0, resume=True)
+@pytest.fixture
+def counted(monkeypatch):
+    """Counts calls: `counted(object, name, amount)` goes on calling, and adds up `amount` of the arguments."""
+    counts = collections.Counter()
+
+    def count(owner, name, amount=lambda *_, **__: 1):
+        call = getattr(owner, name)
+
+        def counting(*arguments, **options):
+            counts[name] += amount(*arguments, **options)
+            return call(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, counting)
+        return counts
+
+    return count
 
 
-def test_folder_of_something_else_is_left_alone(tmp_path):
-    (tmp_path / "mine").write_text("a user's")
-    with pytest.raises(ValueError, match="already holds another run"):
-        build(sums_preset(), tmp_path, verbose=0)
-    with pytest.raises(ValueError, match="holds no build to resume"):
-        build(sums_preset(), tmp_path, verbose=0, resume=True)
-    assert os.listdir(tmp_path) == ["mine"]
+def test_data_are_read_once_files_converted_once_and_sums_answered_once_by_each(
+    sums_recipe, tmp_path, counted, monkeypatch
+):
+    verification = sys.modules["seqzoo.export.verification"]
+    answers_of_litert = verification.answers_of_litert
+    rows_of_files = []
+
+    def counting_answers_of_litert(interpreter, model):
+        answers, at = answers_of_litert(interpreter, model), len(rows_of_files)
+        rows_of_files.append(0)
+
+        def counting(sources):
+            rows_of_files[at] += len(sources)
+            return answers(sources)
+
+        return counting
+
+    monkeypatch.setattr(verification, "answers_of_litert", counting_answers_of_litert)
+    counted(PairRecipe, "training_data")
+    counted(tf.lite.TFLiteConverter, "from_saved_model")
+    counts = counted(Seq2Seq, "generate", lambda self, strings, **_: 1 if isinstance(strings, str) else len(strings))
+    card = build(sums_recipe(epochs=1), tmp_path / "sums", verbose=0, compile_options=NO_XLA)
+    assert counts["training_data"] == 1
+    assert counts["from_saved_model"] == len(card["litert"]) == 3
+    assert rows_of_files == [10_000] * 3
+    # All sums, the rows held out for the SavedModel, and the one that is too long.
+    assert counts["generate"] == 10_000 + 500 + 1
 
 
-def test_pairs_of_a_file(eagerly, pair_file, tmp_path, monkeypatch):
-    recipe = dataclasses.replace(preset("pairs_baseline"), hidden_dim=4, embedding_dim=4, epochs=1, batch_size=20)
-    monkeypatch.setitem(PRESETS, "pairs_baseline", recipe)
+def test_pairs_of_a_file_are_read_once_and_the_file_is_named_without_its_folder(
+    pair_file, tmp_path, small, counted, monkeypatch
+):
+    pairs = dataclasses.replace(recipe("pairs_baseline"), hidden_dim=4, embedding_dim=4, epochs=1, batch_size=20)
+    monkeypatch.setitem(RECIPES, "pairs_baseline", pairs)
     file = pair_file.rename(tmp_path / "my pairs.tsv")
-    card = build(recipe, tmp_path / "made", file, seed=3, verbose=0)
+    counts = counted(sys.modules["seqzoo.training.recipes.pairs"], "read_pairs")
+    card = build(pairs, tmp_path / "made", file, seed=3, verbose=0, compile_options=small.EAGERLY)
+    assert counts["read_pairs"] == 1
     assert card["command"] == "seqzoo build pairs_baseline --output DIR --data 'my pairs.tsv' --seed 3"
     assert card["data"]["train_rows"] + card["data"]["held_out_rows"] == 84
     assert "sums" not in card
@@ -154,45 +109,37 @@ def test_pairs_of_a_file(eagerly, pair_file, tmp_path, monkeypatch):
     assert str(tmp_path) not in (tmp_path / "made/card.json").read_text("utf-8")
 
 
-def test_pairs_that_look_like_sums_are_not_taken_for_them(eagerly, tmp_path):
-    file = tmp_path / "pairs.tsv"
-    lines = [f"{a}{b}+\t{b}{a}\n" for a in range(10, 40) for b in (12, 99)] + ["99999+00001\t100000\n"]
-    file.write_text("".join(lines), encoding="utf-8")
-    recipe = dataclasses.replace(PRESETS["pairs_baseline"], hidden_dim=4, embedding_dim=4, epochs=1, batch_size=20)
-    card = build(recipe, tmp_path / "made", file, verbose=0)
-    assert "sums" not in card
-    assert card["command"] is None
-    assert "a variant of the preset" in (tmp_path / "made/card.md").read_text("utf-8")
-
-
-def test_text_of_ones_own_is_not_said_to_be_the_presets(eagerly, tmp_path, small):
-    text = tmp_path / "text.txt"
+def test_build_that_was_cut_off_resumes_without_training_again(tmp_path, small, monkeypatch, counted):
+    """A model of words, which has no LiteRT file."""
+    text, folder = tmp_path / "text.txt", tmp_path / "words"
     text.write_text(small.TEXT * 4, encoding="utf-8")
-    options = {"hidden_dim": 8, "embedding_dim": 8, "num_layers": 1, "window": 8, "batch_size": 4, "epochs": 1}
-    recipe = dataclasses.replace(PRESETS["char_lstm_tiny_shakespeare"], steps_per_epoch=2, **options)
-    build(recipe, tmp_path / "made", text, verbose=0)
-    page = (tmp_path / "made/card.md").read_text("utf-8")
-    assert "Shakespeare's plays" not in page
-    assert "nanoGPT" not in page
-    assert "in the manner of the text text.txt" in page
+    sizes = {"hidden_dim": 8, "embedding_dim": 8, "window": 8, "batch_size": 4, "steps_per_epoch": 2, "epochs": 1}
+    words = dataclasses.replace(recipe("word_lstm"), **sizes)
+    options = {"data": text, "verbose": 0, "compile_options": small.EAGERLY}
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["seqzoo.export.build"], "make_card", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            build(words, folder, **options)
+    assert os.listdir(folder) == ["training"]
+    (folder / ".build-killed").mkdir()
+    monkeypatch.setattr("seqzoo.training.run.fit", lambda *_, **__: 1 / 0)
+    counts = counted(TextRecipe, "training_data")
+    card = build(words, folder, resume=True, **options)
+    assert counts["training_data"] == 1
+    assert set(os.listdir(folder)) == MADE - {"model.tflite"}
+    assert card["litert"] == {}
+    held_out = words.training_data(text)[1]
+    nats = evaluate(load(folder / "model.keras"), held_out)["nats_per_token"]
+    assert card["held_out"]["nats_per_token"] == pytest.approx(nats)
+    assert build(words, folder, resume=True, **options)["weights_sha256"] == card["weights_sha256"]
+    with pytest.raises(ValueError, match="different epochs"):
+        build(dataclasses.replace(words, epochs=3), folder, resume=True, **options)
 
 
-@pytest.mark.parametrize("name", ["char_lstm", "word_lstm"])
-def test_language_models(name, eagerly, small, tmp_path):
-    text = tmp_path / "text.txt"
-    text.write_text(small.TEXT * 4, encoding="utf-8")
-    recipe = dataclasses.replace(
-        preset(name), hidden_dim=8, embedding_dim=8, window=8, batch_size=4, steps_per_epoch=2, epochs=1
-    )
-    card = build(recipe, tmp_path / "made", text, verbose=0)
-    model = load(tmp_path / "made/model.keras")
-    held_out = recipe.training_data(text)[1]
-    assert card["held_out"]["nats_per_token"] == pytest.approx(evaluate(model, held_out)["nats_per_token"])
-    excerpt = card["excerpt"]
-    assert excerpt["nats_per_token"] == pytest.approx(evaluate(model, excerpt["text"])["nats_per_token"])
-    # Words have no LiteRT file.
-    assert pathlib.Path(tmp_path, "made/model.tflite").exists() is (name == "char_lstm")
-    assert bool(card["litert"]) is (name == "char_lstm")
-    page = (tmp_path / "made/card.md").read_text("utf-8")
-    assert f"**{card['held_out']['nats_per_token']:.4f}**" in page
-    assert np.isfinite(card["curve"]).all()
+def test_folder_of_something_else_is_left_alone(sums_recipe, tmp_path):
+    (tmp_path / "mine").write_text("a user's")
+    with pytest.raises(ValueError, match="already holds another run"):
+        build(sums_recipe(), tmp_path, verbose=0)
+    with pytest.raises(ValueError, match="holds no build to resume"):
+        build(sums_recipe(), tmp_path, verbose=0, resume=True)
+    assert os.listdir(tmp_path) == ["mine"]

@@ -1,6 +1,7 @@
 """Trains and exports on a small disk: `unshare --map-root-user --mount python disk_faults.py FOLDER`.
 
-Mounts a disk of its own at FOLDER, which is gone when the process ends; fails by `AssertionError`.
+Mounts a disk of its own at FOLDER, which is gone when the process ends; fails by `AssertionError`. `small_training`
+must be in Python's path.
 """
 
 import json
@@ -15,13 +16,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import small_training as small
 import tensorflow as tf
 
-from seqzoo import export, models
-from seqzoo.training.run import train
+from seqzoo import export
+from seqzoo.training import Checkpoint
+from seqzoo.training import train as train_compiled
 
 DISK = pathlib.Path(sys.argv[1])
 _PAGE = 4096
 # What the command line prints as one line.
 _MENDABLE = (ValueError, OSError, tf.errors.ResourceExhaustedError)
+
+
+def train(*arguments, **options):
+    """Trains silently and without compiling."""
+    return train_compiled(*arguments, verbose=0, compile_options=small.EAGERLY, **options)
 
 
 def mount(options):
@@ -35,7 +42,7 @@ def files(folder):
 
 
 def fails(run, *arguments, **options):
-    """Runs what must fail; gives the one line of its error."""
+    """Runs what must fail; returns the one line of its error."""
     try:
         run(*arguments, **options)
     except _MENDABLE as error:
@@ -51,7 +58,7 @@ def trainings_on_a_full_disk(data, whole):
         folder = DISK / "run"
         mount(f"remount,size={kilobytes}k")
         try:
-            train(small.text_preset(), folder, data, verbose=0)
+            train(small.text_recipe(), folder, data)
             raise AssertionError("The disk was large enough")
         except OSError as error:
             if "No space left on device" not in str(error):
@@ -61,7 +68,7 @@ def trainings_on_a_full_disk(data, whole):
         reached[kilobytes] = sorted(left)
         assert left.get("history.csv", whole["history.csv"]) == whole["history.csv"]
         mount("remount,size=4m")
-        model, _ = train(small.text_preset(), folder, data, verbose=0, resume="run.json" in left)
+        model, _ = train(small.text_recipe(), folder, data, resume="run.json" in left)
         assert (folder / "history.csv").read_bytes() == whole["history.csv"]
         assert small.weights(model) == whole["weights"], kilobytes
         shutil.rmtree(folder)
@@ -71,21 +78,21 @@ def trainings_on_a_full_disk(data, whole):
 def read_only_disk(data, whole):
     """A disk that becomes read-only in the middle: an error, the checkpoint of before intact."""
     folder = DISK / "run"
-    write = models.Checkpoint.on_epoch_end
+    write = Checkpoint.on_epoch_end
 
     def on_epoch_end(checkpoint, epoch, logs=None):
         if epoch == 2:
             mount("remount,ro")
         write(checkpoint, epoch, logs)
 
-    models.Checkpoint.on_epoch_end = on_epoch_end
-    message = fails(train, small.text_preset(), folder, data, verbose=0)
-    models.Checkpoint.on_epoch_end = write
+    Checkpoint.on_epoch_end = on_epoch_end
+    message = fails(train, small.text_recipe(), folder, data)
+    Checkpoint.on_epoch_end = write
     assert "Read-only file system" in message, message
     assert sorted(files(folder)) == ["checkpoint.npz", "run.json"]
-    assert "Read-only file system" in fails(train, small.text_preset(), DISK / "other", data, verbose=0)
+    assert "Read-only file system" in fails(train, small.text_recipe(), DISK / "other", data)
     mount("remount,rw")
-    model, _ = train(small.text_preset(), folder, data, verbose=0, resume=True)
+    model, _ = train(small.text_recipe(), folder, data, resume=True)
     assert small.weights(model) == whole["weights"]
     shutil.rmtree(folder)
 
@@ -107,9 +114,8 @@ def exports_on_a_full_disk(model):
 def main():
     """Everything; prints how far the trainings came on disks of different sizes."""
     mount("size=4m")
-    small.without_compiling()
     text, _ = small.write_data(pathlib.Path("."))
-    model, _ = train(small.text_preset(), "whole", text, verbose=0)
+    model, _ = train(small.text_recipe(), "whole", text)
     whole = {**files(pathlib.Path("whole")), "weights": small.weights(model)}
     print(json.dumps(trainings_on_a_full_disk(text, whole)))
     read_only_disk(text, whole)

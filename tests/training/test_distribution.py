@@ -14,16 +14,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqzoo import models
-from seqzoo.models import distribution, preset
-from seqzoo.training.run import train
+from seqzoo import models, runtime
+from seqzoo.training import distribution, fit, recipe, train
 
 SCRIPT = pathlib.Path(__file__).with_name("distributed_training.py")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])}  # For `small_training`.
 
 
 @pytest.fixture
-def distributed_training():
+def distributed_training(small, monkeypatch):
     """The script as a module."""
+    monkeypatch.setitem(sys.modules, "small_training", small)
     spec = importlib.util.spec_from_file_location("distributed_training", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -39,11 +40,12 @@ def cluster(number=2):
 
 
 def start(command, config=None, **options):
-    environment = {**os.environ, **({"TF_CONFIG": config} if config else {})}
+    """Starts a process, as one of several workers where there is a `TF_CONFIG`."""
+    environment = {**ENVIRONMENT, **({"TF_CONFIG": config} if config else {})}
     return subprocess.Popen(list(map(str, command)), env=environment, stderr=subprocess.PIPE, text=True, **options)
 
 
-def test_two_devices_and_two_workers_train_what_one_device_trains(small, distributed_training, tmp_path, without_xla):
+def test_two_devices_and_two_workers_train_what_one_device_trains(small, distributed_training, tmp_path):
     small.write_data(tmp_path)
     command = [sys.executable, SCRIPT, tmp_path]
     processes = [start([*command, "devices"])] + [start([*command, "workers"], config) for config in cluster()]
@@ -63,12 +65,12 @@ def test_two_devices_and_two_workers_train_what_one_device_trains(small, distrib
             assert len(set(history["loss"])) == 3, name
 
 
-def test_killed_worker_and_all_restarted_is_as_one_process_left_alone(small, tmp_path, without_xla):
+def test_killed_worker_and_all_restarted_is_as_one_process_left_alone(small, tmp_path):
     _, pairs = small.write_data(tmp_path)
     sizes = {"epochs": 6, "batch_size": 12, "hidden_dim": 4, "embedding_dim": 4, "cell": "simple_rnn"}
     options = [text for name, value in sizes.items() for text in ("--" + name.replace("_", "-"), value)]
     command = [sys.executable, "-m", "seqzoo", "train", "pairs_peeky_reverse", "--data", pairs, *options]
-    command += ["--output", tmp_path / "run", "--distributed"]
+    command += ["--output", tmp_path / "run", "--distributed", "--no-xla"]
 
     chief, worker = (start(command, config, stdout=subprocess.PIPE) for config in cluster())
     said = ""
@@ -84,15 +86,15 @@ def test_killed_worker_and_all_restarted_is_as_one_process_left_alone(small, tmp
     assert sorted(os.listdir(tmp_path / "run")) == ["checkpoint.npz", "run.json"]
 
     processes = [start([*command, "--resume"], config, stdout=subprocess.PIPE) for config in cluster()]
-    recipe = dataclasses.replace(preset("pairs_peeky_reverse"), **sizes)
-    alone, metrics = train(recipe, tmp_path / "alone", pairs, verbose=0)
+    same = dataclasses.replace(recipe("pairs_peeky_reverse"), **sizes)
+    alone, metrics = train(same, tmp_path / "alone", pairs, verbose=0, compile_options={"jit_compile": False})
     outputs = []
     for process in processes:
         output, errors = process.communicate()
         assert process.returncode == 0, errors
         outputs.append(output)
     assert "exact match" in outputs[0]
-    assert outputs[1] == ""  # The chief has said it.
+    assert outputs[1] == ""  # The chief prints it.
     resumed = models.load(tmp_path / "run/model.keras")
     assert small.largest_difference(resumed, alone) <= 1e-6
     found = json.loads((tmp_path / "run/metrics.json").read_text())
@@ -124,7 +126,7 @@ def test_wrong_environment_is_an_error(small, tmp_path, monkeypatch, config, mes
     if config:
         monkeypatch.setenv("TF_CONFIG", config)
     with pytest.raises(ValueError, match=message):
-        train(small.text_preset(), tmp_path / "run", distributed=True)
+        train(small.text_recipe(), tmp_path / "run", distributed=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -136,30 +138,30 @@ def test_devices_that_there_are_not_are_an_error(small, tmp_path):
         ({"devices": 2, "distributed": True}, r"each worker has one device\. Received: devices=2"),
     ):
         with pytest.raises(ValueError, match=message):
-            train(small.text_preset(), tmp_path / "run", text, **options)
+            train(small.text_recipe(), tmp_path / "run", text, **options)
     with tf.distribute.OneDeviceStrategy("CPU:0").scope(), pytest.raises(ValueError, match="leave the scope of OneDev"):
-        train(small.text_preset(), tmp_path / "run", text)
+        train(small.text_recipe(), tmp_path / "run", text)
     assert not (tmp_path / "run").exists()
 
 
-def test_other_strategies_are_refused(small):
+def test_other_strategies_are_refused():
     strategy = tf.distribute.experimental.CentralStorageStrategy()
     with (
         strategy.scope(),
         pytest.raises(ValueError, match=r"under MirroredStrategy, .*Received: CentralStorageStrategy"),
     ):
-        models.execution.execution(10)
+        runtime.compile_options(10)
     with tf.distribute.OneDeviceStrategy("CPU:0").scope():
-        assert models.execution.execution(10) == {"jit_compile": False, "steps_per_execution": 1}
+        assert runtime.compile_options(10) == {"jit_compile": False, "steps_per_execution": 1}
 
 
 def test_batch_that_cannot_be_divided_is_an_error(small, pairs):
     class Strategy:
         num_replicas_in_sync = 3
 
-    data = pairs, pairs, small.pairs_preset().preprocessor(pairs)
+    data = pairs, pairs, small.pair_recipe().preprocessor(pairs)
     with pytest.raises(ValueError, match=r"batch size must be a multiple of the 3 devices\. Received: .*batch_size=40"):
-        models.training.fit(small.pairs_preset(), *data, strategy=Strategy())
+        fit(small.pair_recipe(), *data, strategy=Strategy())
 
 
 def test_chief_is_a_worker_too(monkeypatch):

@@ -41,12 +41,7 @@ def remove_leftovers(*paths):
 
 
 def read_json(path):
-    """The dictionary in a JSON file.
-
-    Raises:
-        ValueError: naming the file, where it holds none.
-        OSError: where it cannot be read.
-    """
+    """The dictionary in a JSON file; a `ValueError` that names the file where it holds none."""
     try:
         content = json.loads(pathlib.Path(path).read_text("utf-8"))
     except ValueError as error:
@@ -73,9 +68,7 @@ def write_table(path, rows):
 def matching_files(path):
     """The names of the files that `path` names, itself or as a glob, sorted.
 
-    Raises:
-        ValueError: for a folder.
-        FileNotFoundError: where there is none.
+    A folder is a `ValueError`, no match a `FileNotFoundError`.
     """
     path = os.fspath(path)
     paths = [path] if os.path.exists(path) else sorted(glob.glob(path))
@@ -98,13 +91,9 @@ def files_sha256(path):
 
 @contextlib.contextmanager
 def new_folder(path):
-    """Makes the folder `path` for one run's results, and yields it.
+    """Makes the folder `path` for one run's results, and yields it; it must be new or empty.
 
-    Where the block raises, a folder that was made and is still empty is taken away again.
-
-    Raises:
-        ValueError: where it already holds anything, or is a file.
-        OSError: where it cannot be made.
+    Where the block raises, a folder that was made and is still empty is removed.
     """
     path = pathlib.Path(path)
     if path.exists() and not path.is_dir():
@@ -117,12 +106,7 @@ def new_folder(path):
 
 @contextlib.contextmanager
 def output_folder(path):
-    """Makes the folder `path`, where results of other runs may be, and yields it; removes it if empty after an error.
-
-    Raises:
-        ValueError: where it is a file.
-        OSError: where it cannot be made.
-    """
+    """Makes the folder `path`, where other results may be, and yields it; removes it if empty after an error."""
     path = pathlib.Path(path)
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path} is a file; the output must be a folder")

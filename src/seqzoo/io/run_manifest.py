@@ -19,7 +19,7 @@ def run_folder(path, name, manifest, resume=False, shared=False):
     Args:
         path: folder, new or empty, or with `resume` that of the run.
         name: str, the manifest's file there.
-        manifest: dictionary of what JSON holds, with the keys `data` and `validation_data`, file names or `None`.
+        manifest: dictionary of what JSON holds.
         resume: bool.
         shared: bool, whether several machines do this run and come in any order; the first one's manifest stays.
     """

@@ -1,43 +1,21 @@
-"""LiteRT files: answers, flags, steps and sizes, run by the LiteRT runtime alone."""
-
-import dataclasses
-import json
-import subprocess
-import sys
+"""The signatures of LiteRT files: answers, flags and steps, run by the LiteRT runtime."""
 
 import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from seqzoo.export import litert, saved_model
-from seqzoo.models import PRESETS, Greedy, LanguageModel, PeekySeq2Seq, Seq2Seq
-from seqzoo.training.run import train
-from seqzoo.pipelines import PairPreprocessor, TextPreprocessor
+from seqzoo.export import litert
+from seqzoo.models import Greedy, Seq2Seq
+from seqzoo.pipelines import PairPreprocessor
 
 PAIRS = [("한국", "KR"), ("日本", "JP"), ("🇫🇷", "FR")]
-
-
-@pytest.fixture(scope="module")
-def path(sums, tmp_path_factory):
-    """The file of the model `sums`."""
-    path = tmp_path_factory.mktemp("litert") / "sums.tflite"
-    litert(sums, path)
-    return path
 
 
 @pytest.fixture(scope="module")
 def runners(path):
     """Its signatures: a function that gives the one of a name."""
     return Interpreter(str(path)).get_signature_runner
-
-
-def code_points(strings, length=7):
-    return np.array([[ord(c) for c in string.ljust(length, "\0")] for string in strings], "int32")
-
-
-def texts(rows):
-    return ["".join(map(chr, row[row > 0])) for row in rows]
 
 
 @pytest.mark.parametrize("peeky", [False, True])
@@ -62,7 +40,7 @@ def test_no_tensor_is_given_under_two_names(sums_model, tmp_path, peeky, options
         ("simple_rnn", True, {}),
     ],
 )
-def test_answers_are_the_models(sums_model, three_digit_sums, tmp_path, cell, peeky, options):
+def test_answers_are_the_models(sums_model, three_digit_sums, tmp_path, cell, peeky, options, texts, code_points):
     model = sums_model(cell, peeky, reverse=peeky, **options)
     report = litert(model, tmp_path / "sums.tflite")
     assert report["rows"] == 5000
@@ -74,7 +52,7 @@ def test_answers_are_the_models(sums_model, three_digit_sums, tmp_path, cell, pe
     assert same.mean() >= 0.999
 
 
-def test_wrong_code_points_are_flagged_and_leave_their_neighbours_alone(sums, runners):
+def test_wrong_code_points_are_flagged_and_leave_their_neighbours_alone(sums, runners, texts, code_points):
     rows = code_points(["57+5", "5x", "1+1", "", "9+9", "1+1", "1+1", "628+521"])
     rows[4] = [0, *rows[4, :6]]
     rows[5, 1], rows[6, 2] = -5, 0x110000
@@ -90,14 +68,14 @@ def test_wrong_code_points_are_flagged_and_leave_their_neighbours_alone(sums, ru
     ]
 
 
-def test_fixed_batch_of_one_answers_the_same(sums, runners):
+def test_fixed_batch_of_one_answers_the_same(sums, runners, texts, code_points):
     reply = runners("batch_1")(source=code_points(["57+5"]))
     assert texts(reply["answer"]) == sums.generate(["57+5"])
     assert runners("batch_1").get_input_details()["source"]["shape_signature"].tolist() == [1, 7]
     assert runners("serving_default").get_input_details()["source"]["shape_signature"].tolist() == [-1, 7]
 
 
-def test_steps_write_the_answer_with_each_tokens_probability(sums, runners):
+def test_steps_write_the_answer_with_each_tokens_probability(sums, runners, code_points):
     code_point_of = runners("vocabulary")()["code_points"]
     assert code_point_of.tolist() == [0, -1, *map(ord, "+0123456789")]
     for source in ("57+5", "628+521", "1+1"):
@@ -123,7 +101,7 @@ def test_steps_write_the_answer_with_each_tokens_probability(sums, runners):
     assert runners("encode")(source=code_points(["x"]))["error"][0]
 
 
-def test_any_characters_and_an_unknown_one(tmp_path):
+def test_any_characters_and_an_unknown_one(tmp_path, code_points):
     keras.utils.set_random_seed(0)
     for unknown in (False, True):
         model = Seq2Seq(PairPreprocessor.from_pairs(PAIRS, unknown=unknown), embedding_dim=8, hidden_dim=16)
@@ -154,89 +132,3 @@ def test_language_model_steps_as_the_model(writer, text_model, tmp_path):
         assert step(token=np.array([ord("é")], "int32"), **states)["error"][0] == (not unknown)
         many = {name: np.repeat(state, 3, axis=0) for name, state in states.items()}
         assert signature("serving_default")(token=np.array([0, 1, 2**31 - 1], "int32"), **many)["logits"].shape[0] == 3
-
-
-def test_mixed_precision_becomes_float32(sums_model, sums, three_digit_sums, tmp_path):
-    """The mixed model itself rounds to eight bits."""
-    report = litert(sums_model(dtype="mixed_bfloat16"), tmp_path / "mixed.tflite")
-    assert report["equal"] + report["near_ties"] == report["rows"] == 5000
-    answer = Interpreter(report["path"]).get_signature_runner("serving_default")
-    same = np.array(texts(answer(source=code_points(three_digit_sums))["answer"])) == sums.generate(three_digit_sums)
-    assert same.mean() >= 0.999
-
-
-def test_quantised_files_are_smaller_and_report_what_it_cost(trained, pairs, tmp_path):
-    sizes = {}
-    for quantize in (None, "float16", "dynamic_int8"):
-        report = litert(trained, tmp_path / f"{quantize}.tflite", quantize, pairs)
-        assert json.loads((tmp_path / f"{quantize}.tflite.json").read_text())["quantize"] == quantize
-        assert report["rows"] == len(pairs)
-        assert report["score"]["model"] == 1
-        assert report["score"]["export"] >= 0.95
-        sizes[quantize] = report["bytes"]
-    assert sizes["dynamic_int8"] < sizes["float16"] < sizes[None]
-
-
-RUN = """
-import sys
-sys.modules["tensorflow"] = sys.modules["keras"] = sys.modules["seqzoo"] = None
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter
-
-source = np.array([[ord(c) for c in sys.argv[2].ljust(7, chr(0))]], "int32")
-answer = Interpreter(sys.argv[1]).get_signature_runner("serving_default")(source=source)["answer"][0]
-print("".join(chr(c) for c in answer if c > 0))
-"""
-
-
-def test_it_runs_where_there_is_no_tensorflow(sums, path):
-    output = subprocess.run([sys.executable, "-c", RUN, path, "628+521"], check=True, capture_output=True, text=True)
-    assert output.stdout == sums.generate("628+521") + "\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "quantize", "message"),
-    [
-        ("model", None, "The file of a LiteRT model ends in .tflite. Received: "),
-        ("m.tflite", "int4", "quantize must be one of ('float16', 'dynamic_int8'). Received: quantize='int4'"),
-    ],
-)
-def test_wrong_arguments_are_named(sums, tmp_path, name, quantize, message):
-    with pytest.raises(ValueError, match="Received") as error:
-        litert(sums, tmp_path / name, quantize)
-    assert str(error.value).startswith(message)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_words_are_refused(tmp_path):
-    model = LanguageModel(TextPreprocessor.from_text("a b", split="whitespace"), 4, 4)
-    with pytest.raises(ValueError, match="needs a vocabulary of characters, not of words"):
-        litert(model, tmp_path / "model.tflite")
-
-
-def test_character_that_ends_texts_is_refused(tmp_path):
-    model = Seq2Seq(PairPreprocessor.from_pairs([("a\0b", "c")]), 4, 4)
-    with pytest.raises(ValueError, match=r"so '.0' cannot be in its vocabulary"):
-        litert(model, tmp_path / "model.tflite")
-
-
-def test_file_that_differs_from_its_model_is_refused(sums, path, monkeypatch):
-    before = path.read_bytes()
-    monkeypatch.setattr(PeekySeq2Seq, "generate", lambda self, strings: ["?" for _ in strings])
-    with pytest.raises(ValueError, match="Nothing was written"):
-        litert(sums, path)
-    assert path.read_bytes() == before
-
-
-@pytest.mark.slow
-def test_trained_preset_keeps_its_score_within_the_sizes_promised(tmp_path):
-    """As README has it: two minutes of training, then every kind of export on 5,000 test sums."""
-    preset = dataclasses.replace(PRESETS["pairs_peeky_reverse"], digits=3, epochs=12)
-    model, metrics = train(preset, tmp_path / "run", verbose=0)
-    assert metrics["exact_match"] >= 0.99
-    served = saved_model(model, tmp_path / "served")
-    assert served["equal"] + served["near_ties"] == served["rows"] == 5000
-    for quantize, kibibytes, points in ((None, 960, 0), ("float16", 540, 0), ("dynamic_int8", 400, 0.002)):
-        report = litert(model, tmp_path / "model.tflite", quantize)
-        assert report["bytes"] <= kibibytes * 1024
-        assert abs(report["score"]["export"] - metrics["exact_match"]) <= points

@@ -1,109 +1,126 @@
-"""The presets: their recipes do what they say, and the trained models score what they state."""
+"""The catalogue: each recipe is what its name says, trains what its card states, and takes a search's values."""
 
-import dataclasses
 import importlib.metadata
+import json
 
-import keras
 import numpy as np
 import pytest
 
 from seqzoo.export.cards.content import weights_sha256
-from seqzoo.models import PRESETS, PeekySeq2Seq, Preset, Seq2Seq, card, evaluate, preset, ships
-from seqzoo.training.run import fit
+from seqzoo.models import PeekySeq2Seq, Seq2Seq, card, presets
 from seqzoo.pipelines import load_addition
+from seqzoo.training import RECIPES, PairRecipe, evaluate, fit, recipe
+from seqzoo.training.recipes.catalogue import recipe_found_by_search
 
-SUMS = [name for name, preset in PRESETS.items() if isinstance(preset, Preset) and preset.digits]
-SHIPPED = [name for name in SUMS if ships(name)]
+PAIR_RECIPES = [name for name, each in RECIPES.items() if isinstance(each, PairRecipe)]
+TRAINING_MINUTES = {
+    "addition_baseline": 3.8,
+    "addition_reverse": 2.0,
+    "addition_peeky": 2.2,
+    "addition_peeky_reverse": 7.6,
+    "addition_5_digits": 14.6,
+}
 
 
-def test_unknown_preset_is_named_with_those_there_are():
-    with pytest.raises(ValueError, match=r"no preset 'x'\. Choose one of: addition_baseline, "):
-        preset("x")
+def test_unknown_recipe_is_named_with_those_there_are():
+    with pytest.raises(ValueError, match=r"no recipe 'x'\. Choose one of: addition_baseline, "):
+        recipe("x")
 
 
-@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if isinstance(preset, Preset)])
-def test_preset_builds_the_model_it_names(name, pairs):
-    recipe = preset(name)
-    model = recipe.build(recipe.preprocessor(pairs))
+def test_recipes_are_known_by_their_names():
+    assert {name: each.name for name, each in RECIPES.items()} == {name: name for name in RECIPES}
+    assert all(recipe(name) is each for name, each in RECIPES.items())
+
+
+def test_every_preset_has_its_recipe():
+    assert set(presets()) <= set(RECIPES)
+
+
+@pytest.mark.parametrize("name", PAIR_RECIPES)
+def test_recipe_builds_the_model_it_names(name, pairs):
+    chosen = recipe(name)
+    model = chosen.build(chosen.preprocessor(pairs))
     assert isinstance(model, PeekySeq2Seq) is ("peeky" in name or name == "addition_5_digits")
     assert isinstance(model, Seq2Seq)
     assert model.preprocessor.reverse is ("reverse" in name or name == "addition_5_digits")
-    assert recipe.command.startswith(f"seqzoo train {name} --output DIR")
-    assert ("--data" in recipe.command) is (name not in SUMS)
 
 
-def test_learning_rate_warms_up_for_an_epoch_and_decays_to_zero(pairs):
-    recipe = dataclasses.replace(preset("pairs_baseline"), epochs=5, hidden_dim=4)
-    model = recipe.build(recipe.preprocessor(pairs))
-    recipe.compile(model, steps_per_epoch=10)
-    rates = [float(model.optimizer._learning_rate(step)) for step in (0, 5, 10, 30, 50)]
-    assert rates == pytest.approx([0, 2e-3, 4e-3, 2e-3, 0], abs=1e-8)
-    assert model.optimizer.global_clipnorm == 5.0
+@pytest.mark.parametrize("name", RECIPES)
+def test_command_names_data_where_the_recipe_has_none(name):
+    chosen = recipe(name)
+    brings_data = name.startswith("addition_") or name in presets()
+    assert (chosen.dataset is not None) is brings_data
+    assert chosen.command == f"seqzoo train {name} --output DIR" + ("" if brings_data else " --data FILE")
 
 
-def test_book_recipe_is_the_books(pairs):
-    recipe = preset("addition_reverse").with_book_recipe()
-    model = recipe.build(recipe.preprocessor(pairs))
-    recipe.compile(model, steps_per_epoch=10)
-    assert (recipe.epochs, recipe.batch_size, recipe.commute) == (25, 128, False)
-    assert float(model.optimizer.learning_rate) == pytest.approx(1e-3)
-    assert model.get_config()["pass_cell_state"] is False
-    assert model.preprocessor.reverse
+@pytest.mark.parametrize(
+    "dataset", dict.fromkeys(each for name in PAIR_RECIPES if (each := RECIPES[name].dataset)), ids=str
+)
+def test_no_sum_that_is_trained_on_is_tested_on_in_either_order(dataset):
+    """Whatever the data set adds to an epoch."""
+    training, test = dataset.load()
+    trained, tested = (
+        [source for batch, _ in rows.batch(8192).as_numpy_iterator() for source in batch]
+        for rows in (dataset.augment(training), test)
+    )
+    assert len(set(trained)) >= (1.99 if dataset.commute else 1) * len(training)
+    either_order = {
+        order for a, b in (source.split(b"+") for source in tested) for order in (a + b"+" + b, b + b"+" + a)
+    }
+    assert either_order.isdisjoint(trained)
 
 
-def test_sums_are_also_trained_the_other_way_round_unless_they_are_tested_on():
-    recipe = dataclasses.replace(preset("addition_baseline"), batch_size=2)
-    training, tested = [("1+2", "3"), ("3+4", "7")], [("4+3", "7")]
-    preprocessor = recipe.preprocessor(training)
-    sources = [
-        text.decode()
-        for inputs, _ in recipe.batches(preprocessor, training * 2, validation=tested)
-        for text in preprocessor.decode(inputs["source"]).numpy()
-    ]
-    assert set(sources) == {"1+2", "2+1", "3+4"}
+def found_file(folder, content):
+    path = folder / "best.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
 
 
-def test_short_sums_are_repeated_as_often_as_the_recipe_says():
-    recipe = dataclasses.replace(preset("addition_baseline"), batch_size=1, short_sums=3)
-    training = [("1+22", "23"), ("33+4", "37"), ("55+66", "121")]
-    preprocessor = recipe.preprocessor(training)
-    sources = [
-        text.decode()
-        for inputs, _ in recipe.batches(preprocessor, training)
-        for text in preprocessor.decode(inputs["source"]).numpy()
-    ]
-    expected = ["1+22", "22+1", "33+4", "4+33"] * 3 + ["55+66", "66+55"]
-    assert sorted(sources) == sorted(expected)
+def test_recipe_found_by_a_search_has_its_values_and_data_set(tmp_path):
+    path = found_file(tmp_path, {"recipe": {"name": "addition_peeky", "hidden_dim": 48, "cell": "gru"}, "trial": "1"})
+    found = recipe_found_by_search(path, "addition_peeky")
+    assert (found.hidden_dim, found.cell) == (48, "gru")
+    assert found.dataset == recipe("addition_peeky").dataset
+    assert found.learning_rate == recipe("addition_peeky").learning_rate
+    with pytest.raises(ValueError, match=r"best\.json is the result of a search over addition_peeky, not over pairs_b"):
+        recipe_found_by_search(path, "pairs_baseline")
+    with pytest.raises(ValueError, match="no recipe 'x'"):
+        recipe_found_by_search(path, "x")
+    with pytest.raises(FileNotFoundError):
+        recipe_found_by_search(tmp_path / "missing.json", "addition_peeky")
 
 
-def test_label_smoothing_is_the_losss(pairs):
-    recipe = dataclasses.replace(preset("pairs_baseline"), label_smoothing=0.1)
-    model = recipe.build(recipe.preprocessor(pairs))
-    recipe.compile(model, steps_per_epoch=1)
-    assert model.loss.label_smoothing == 0.1
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        {"recipe": "addition_peeky"},
+        {"recipe": {}},
+        {"recipe": {"name": "addition_peeky", "size": 3}},
+        {"recipe": {"name": "addition_peeky", "dataset": {"rows": 3}}},
+    ],
+    ids=str,
+)
+def test_file_that_no_search_wrote_is_one_clear_error(tmp_path, content):
+    with pytest.raises(ValueError, match=r"best\.json is not the best\.json of a search: "):
+        recipe_found_by_search(found_file(tmp_path, content), "addition_peeky")
 
 
-def test_same_seed_trains_the_same_weights_whatever_came_before(pairs):
-    recipe = dataclasses.replace(preset("pairs_baseline"), epochs=1, batch_size=42, hidden_dim=4, dropout=0.2)
-    preprocessor = recipe.preprocessor(pairs)
-
-    def weights(seed):
-        model, _ = fit(recipe, pairs, pairs, preprocessor, seed=seed, verbose=0)
-        return [weight.tobytes() for weight in model.get_weights()]
-
-    first = weights(1)
-    keras.utils.set_random_seed(99)
-    assert weights(1) == first
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SHIPPED)
-def test_preset_scores_what_its_card_states(name):
-    recipe = preset(name)
-    model, _ = fit(recipe, *recipe.training_data(), verbose=2)
-    score = evaluate(model, load_addition(recipe.digits, "test"))["exact_match"]
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow(minutes=each)) for name, each in TRAINING_MINUTES.items()]
+)
+def test_recipe_trains_a_model_that_scores_what_its_card_states(name):
+    chosen = recipe(name)
+    model, _ = fit(chosen, *chosen.training_data(), verbose=2)
+    score = evaluate(model, load_addition(chosen.dataset.digits, "test"))["exact_match"]
     assert score == pytest.approx(card(name)["held_out"]["exact_match"], abs=0.002)
     versions = card(name)["versions"]
     is_same_kind = np.show_config(mode="dicts")["SIMD Extensions"].get("found", []) == card(name)["simd"]
     if is_same_kind and all(importlib.metadata.version(each) == versions[each] for each in ("tensorflow", "keras")):
         assert weights_sha256(model) == card(name)["weights_sha256"]
+
+
+def test_every_preset_of_sums_is_trained_by_the_slow_tests():
+    assert set(TRAINING_MINUTES) == {name for name in presets() if isinstance(RECIPES[name], PairRecipe)}
