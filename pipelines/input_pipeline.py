@@ -23,8 +23,8 @@ def epoch_numbers(epoch=None):
 def without_autotune(dataset):
     """A data set that runs as many calls at once as there are processors, from the start, and is not tuned.
 
-    When an iterator of a tuned data set ends, TensorFlow 2.21 waits for the tuning thread, which sleeps as long again as
-    it has run (up to a minute) and cannot be woken. `fit` ends one each epoch: seconds in which nothing runs.
+    When an iterator of a tuned data set ends, TensorFlow 2.21 waits for the tuning thread, which sleeps as long again
+    as it has run (up to a minute) and cannot be woken. `fit` ends one each epoch: seconds in which nothing runs.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
