@@ -5,8 +5,6 @@ import tensorflow as tf
 
 from seqzoo.pipelines.pairs import as_pairs
 
-_ERRORS = ("raise", "return")
-
 
 def holds_strings(data):
     """Whether data are strings, or pairs of them, which a preprocessor has to encode; an empty list counts as such."""
@@ -76,8 +74,8 @@ def hold_out_share(preprocessor, data, seed, share):
 
 def check_errors_option(errors):
     """Raises a `ValueError` for an argument `errors` other than `"raise"` and `"return"`."""
-    if errors not in _ERRORS:
-        raise ValueError(f"errors must be one of {_ERRORS}. Received: errors={errors!r}")
+    if errors not in ("raise", "return"):
+        raise ValueError(f"errors must be 'raise' or 'return'. Received: errors={errors!r}")
 
 
 def as_list(strings):

@@ -12,10 +12,11 @@ import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import keras
 import pytest
 
-from seqzoo import models, pipelines
+from seqzoo import models, pipelines  # Before Keras, so that TensorFlow starts quietly.
+
+import keras  # isort: skip
 
 _STARTING_PROCESSES = ("test_distribution.py", "test_faults.py", "test_workers.py")
 

@@ -149,7 +149,7 @@ def train(
         "recipe": dataclasses.asdict(recipe),
         "seed": seed,
         "compile_options": compile_options or {},
-        **data_manifest(recipe, data, validation_data),
+        **data_manifest(facts, data, validation_data),
     }
     run = {"seed": seed, "data": str(data) if data else recipe.data_name, **facts}
     is_chief = workers is None or workers.is_chief

@@ -92,7 +92,7 @@ def search(
         "space": space,
         "seed": seed,
         "compile_options": compile_options or {},
-        **data_manifest(recipe, data, validation_data),
+        **data_manifest(recipe.data_facts() if data is None else {}, data, validation_data),
     }
     hypermodel = _hypermodel(manifest)
     with run_folder(output, _MANIFEST, manifest, resume, shared=member) as folder:

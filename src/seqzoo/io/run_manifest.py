@@ -56,16 +56,16 @@ def run_folder(path, name, manifest, resume=False, shared=False):
             raise
 
 
-def data_manifest(recipe, data, validation_data):
+def data_manifest(facts, data, validation_data):
     """What a run's manifest says about its data, files or globs or `None`: their places and SHA-256 digests.
 
-    Where no file is given, `recipe.data_facts()` identify the recipe's own data set.
+    Where no file is given, `facts`, from `Recipe.data_facts`, identify the recipe's own data set.
     """
     paths = {"data": data, "validation_data": validation_data}
     digests = [files_sha256(path) for path in paths.values() if path is not None]
     return {
         **{name: None if path is None else os.path.abspath(path) for name, path in paths.items()},
-        "data_sha256": digests or list(recipe.data_facts().values()),
+        "data_sha256": digests or list(facts.values()),
     }
 
 

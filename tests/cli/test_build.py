@@ -1,0 +1,34 @@
+"""`seqzoo build` and `seqzoo figure`."""
+
+import csv
+import json
+
+
+def test_build_makes_a_card(run, sums_file, tmp_path):
+    made = tmp_path / "made"
+    options = ["pairs_baseline", "--data", sums_file, "--output", made, "--no-xla"]
+    status, output, _ = run("build", *options, "--json")
+    assert status == 0
+    assert json.loads(output) == json.loads((made / "card.json").read_text("utf-8"))
+    status, output, errors = run("build", *options)
+    assert (status, output) == (2, "")
+    assert "already holds another run" in errors
+    status, output, _ = run("build", *options, "--resume")
+    assert status == 0
+    assert f"card          {made}/card.md" in output
+
+
+def test_figure_draws_three_curves(run, sums_file, tmp_path):
+    options = ["--data", sums_file, "--epochs", 1, "--no-xla"]
+    status, output, _ = run("figure", "--output", tmp_path / "figure", *options)
+    assert status == 0
+    assert "Reverse + Peeky" in output
+    with open(tmp_path / "figure/curves.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["variant"], row["epoch"]) for row in rows] == [
+        ("baseline", "1"),
+        ("Reverse", "1"),
+        ("Reverse + Peeky", "1"),
+    ]
+    assert all(0 <= float(row["exact_match"]) <= 1 for row in rows)
+    assert (tmp_path / "figure/curves.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,133 @@
+"""`seqzoo train` on pairs: what a run leaves, and mistakes that leave nothing."""
+
+import csv
+import json
+import os
+import zipfile
+
+import pytest
+
+from seqzoo import models
+
+RESULTS = ["history.csv", "history.png", "metrics.json", "model.keras", "run.json"]
+
+
+def test_train_writes_a_run_that_evaluate_and_generate_can_use(run, train_briefly, pair_file, tmp_path):
+    status, output, _ = train_briefly(tmp_path / "run", "--json")
+    assert status == 0
+    metrics = json.loads(output)
+    assert metrics == json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["epochs"] == 2
+    assert metrics["recipe"]["cell"] == "gru"
+    assert metrics["recipe"]["dataset"] is None
+    assert 0 < metrics["rows"] < 84
+    assert metrics["cpu_seconds"]["total"] > 0
+    assert sorted(os.listdir(tmp_path / "run")) == RESULTS
+    with open(tmp_path / "run/history.csv") as file:
+        epochs = list(csv.DictReader(file))
+    assert [row["epoch"] for row in epochs] == ["1", "2"]
+    assert float(epochs[-1]["val_exact_match"]) == pytest.approx(metrics["exact_match"])
+    assert (tmp_path / "run/history.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "run/run.json").read_text())["compile_options"] == {"jit_compile": False}
+    assert models.load(tmp_path / "run/model.keras").jit_compile is False
+
+    status, output, _ = run("evaluate", tmp_path / "run/model.keras", "--data", pair_file, "--json")
+    assert status == 0
+    assert json.loads(output)["rows"] == 84
+    status, output, _ = run("generate", tmp_path / "run/model.keras", "abc", "d")
+    assert status == 0
+    assert output.count("\n") == 2
+
+
+@pytest.mark.slow(minutes=1)
+def test_same_seed_gives_the_same_history_and_weights_byte_for_byte(command, pair_file, tmp_path):
+    def trained_in_a_new_process(name):
+        result = command(
+            "train", "pairs_peeky_reverse", "--data", pair_file, "--output", tmp_path / name, "--epochs", 2,
+            "--batch-size", 16, "--hidden-dim", 8, "--seed", 5,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr.decode()
+        assert models.load(tmp_path / name / "model.keras").jit_compile is True
+        with zipfile.ZipFile(tmp_path / name / "model.keras") as archive:
+            return (tmp_path / name / "history.csv").read_bytes(), archive.read("model.weights.h5")
+
+    assert trained_in_a_new_process("a") == trained_in_a_new_process("b")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"a\tA\nb B\n", ":2: the line must be source<TAB>target with one tab: 'b B'"),
+        (b"a\tA\nb\tB\tB\n", ":2: the line must be source<TAB>target with one tab"),
+        (b"a\tA\n\tB\n", ":2: the line has an empty side"),
+        (b"a\tA\nb\t\n", ":2: the line has an empty side"),
+        (b"a\tA\nb\xff\tB\n", ":2: the line is not valid UTF-8 at the byte \\xff"),
+        (b"", " is empty"),
+    ],
+)
+def test_wrong_data_is_one_error_line_and_leaves_nothing(run, tmp_path, content, problem):
+    data = tmp_path / "data.tsv"
+    data.write_bytes(content)
+    status, output, errors = run("train", "pairs_baseline", "--data", data, "--output", tmp_path / "run")
+    assert status == 2
+    assert output == ""
+    assert errors.splitlines()[-1].startswith(f"error: {data}{problem}")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("abcd\tA", "source 'abcd' has 4 characters, the model takes at most 3"),
+        ("a\tABCD", "target 'ABCD' has 4 characters, the model takes at most 3"),
+        ("aé\tA", "source 'aé' has the character 'é', which is not in the vocabulary"),
+    ],
+)
+def test_validation_data_that_does_not_fit_is_named_with_file_and_line(train_briefly, tmp_path, line, problem):
+    data = tmp_path / "validation.tsv"
+    data.write_text(f"a\tA\n{line}\n", encoding="utf-8")
+    status, _, errors = train_briefly(tmp_path / "run", "--validation-data", data)
+    assert status == 2
+    assert errors.splitlines()[-1] == f"error: {data}:2: {problem}"
+    assert not (tmp_path / "run").exists()
+
+
+def test_divergence_is_an_error_that_leaves_no_folder(train_briefly, tmp_path):
+    status, _, errors = train_briefly(tmp_path / "run", "--learning-rate", "1e38")
+    assert status == 2
+    assert errors.splitlines()[-1].startswith("error: Training diverged")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "given"])
+def test_too_few_pairs_are_an_error_that_leaves_the_folder_as_it_was(train_briefly, tmp_path, is_there):
+    if is_there:
+        (tmp_path / "run").mkdir()
+    status, _, errors = train_briefly(tmp_path / "run", "--batch-size", 1000)
+    assert status == 2
+    assert errors.splitlines()[-1].startswith("error: Too few pairs for a batch of 1000: received")
+    assert (tmp_path / "run").exists() is is_there
+    assert not is_there or list((tmp_path / "run").iterdir()) == []
+
+
+def test_folder_with_another_run_is_left_alone(train_briefly, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/notes.txt").write_text("mine")
+    status, _, errors = train_briefly(tmp_path / "run")
+    assert status == 2
+    assert errors == f"error: {tmp_path}/run already holds another run; choose a new or empty folder\n"
+    assert os.listdir(tmp_path / "run") == ["notes.txt"]
+
+
+def test_option_of_another_kind_of_recipe_is_an_error(train_briefly, tmp_path):
+    status, _, errors = train_briefly(tmp_path / "run", "--window", 8)
+    assert (status, errors) == (2, "error: The recipe pairs_peeky_reverse has no --window: leave it out\n")
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_little_memory_is_one_error_line(run, pair_file, tmp_path):
+    options = ["--data", pair_file, "--batch-size", 16, "--hidden-dim", 2 * 10**9]
+    status, output, errors = run("train", "pairs_baseline", "--output", tmp_path / "run", *options)
+    assert (status, output) == (2, "")
+    assert errors.splitlines()[-1] == "error: There is not enough memory for this model or batch: make it smaller"
+    assert not (tmp_path / "run").exists()

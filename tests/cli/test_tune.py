@@ -1,0 +1,69 @@
+"""`seqzoo tune`, and `seqzoo train --config` with what it found."""
+
+import json
+
+import pytest
+
+from seqzoo import models
+
+
+def test_tune_prints_its_trials_and_leaves_a_model_an_export_and_a_recipe(run, pair_file, tmp_path):
+    small = ["--fix", "cell=gru", "--fix", "num-layers=1", "--fix", "embedding_dim=4", "--fix", "batch_size=16"]
+    status, output, errors = run(
+        "tune", "pairs_baseline", "--data", pair_file, "--output", tmp_path / "search", "--epochs", 1, "--no-xla",
+        "--max-trials", 1, *small, "--fix", "reverse=true", "--space", "hidden_dim=4,8", "--export",
+    )  # fmt: skip
+    assert status == 0, errors
+    header, trial, best, *_ = output.splitlines()
+    columns = header.split()
+    assert columns[:7] == [
+        "trial", "status", "val_exact_match", "best_epoch", "epochs", "parameters", "cpu_seconds",
+    ]  # fmt: skip
+    assert "hidden_dim" in columns
+    assert "reverse" not in columns
+    assert trial.split()[:2] == ["0", "completed"]
+    assert best.startswith("best          trial 0: val_exact_match 0.")
+    assert f"exported to   {tmp_path}/search/saved_model/1" in output
+    assert models.load(tmp_path / "search/model.keras").preprocessor.reverse
+
+    found = tmp_path / "search/best.json"
+    status, output, _ = run(
+        "train", "pairs_baseline", "--config", found, "--data", pair_file, "--output", tmp_path / "run", "--no-xla",
+        "--json",
+    )  # fmt: skip
+    assert status == 0
+    recipe = json.loads(output)["recipe"]
+    assert recipe == {"name": "pairs_baseline", **json.loads(found.read_text())["recipe"]}
+    status, _, errors = run("train", "pairs_peeky_reverse", "--config", found, "--output", tmp_path / "other")
+    assert (status, errors) == (
+        2,
+        f"error: {found} is the result of a search over pairs_baseline, not over pairs_peeky_reverse\n",
+    )
+    status, _, errors = run("train", "pairs_baseline", "--config", pair_file, "--output", tmp_path / "other")
+    assert status == 2
+    assert errors.startswith(f"error: {pair_file} is not the best.json of a search: ")
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tuner", "annealing"], "argument --tuner: invalid choice: 'annealing'"),
+        (["--workers", "0"], "argument --workers: must be a whole number from 1 to"),
+        (["--fix", "reverse"], "argument --fix: must be NAME=VALUE, not 'reverse'"),
+        (["--fix", "reverse=maybe"], "reverse must be true or false. Received: 'maybe'"),
+        (["--space", "hidden_dim=64,many"], "hidden_dim must be a whole number. Received: 'many'"),
+        (["--space", "size=1"], "There is no hyperparameter 'size'. Choose among: hidden_dim, "),
+        (
+            ["--space", "hidden-dim=4,8", "--fix", "hidden-dim=4"],
+            "hidden_dim is both fixed, to 4, and searched, over [4, 8]",
+        ),
+        (["--resume"], "{output} holds no search to resume: leave out --resume, or name the search's folder"),
+    ],
+)
+def test_wrong_tune_options_are_one_error_line_and_leave_nothing(run, pair_file, tmp_path, options, message):
+    folder = tmp_path / "search"
+    status, output, errors = run("tune", "pairs_baseline", "--data", pair_file, "--output", folder, *options)
+    assert (status, output) == (2, "")
+    assert errors.splitlines()[-1].startswith("error: " + message.format(output=folder))
+    assert not folder.exists()
