@@ -1,6 +1,5 @@
 """A recipe from nothing to what ships: training, exports, model card."""
 
-import contextlib
 import os
 import pathlib
 import shutil
@@ -65,34 +64,28 @@ def build(recipe, output, data=None, seed=0, verbose="auto", resume=False, compi
             compile_options=compile_options,
             loaded=loaded,
         )
-        with _training_kept(training), tempfile.TemporaryDirectory(dir=output, prefix=".build-") as temporary:
-            # The SavedModel's examples name the model as its folder is called.
-            made = pathlib.Path(temporary, output.resolve().name)
-            made.mkdir()
-            _without_optimizer(trained).save(made / "model.keras")
-            model = load(made / "model.keras")
-            held_out = verification_of(model, loaded[1])
-            saved_model(model, made, held_out)
-            digits = None if data else digits_of_sums(model.preprocessor)
-            is_exhaustive = digits is not None and digits <= MAX_EXHAUSTIVE_DIGITS
-            measured = _verification_of_all_sums(model, digits) if is_exhaustive else held_out
-            quantized = _write_litert(model, made, measured)
-            shutil.copy(training / "history.png", made / "curve.png")
-            card = make_card(recipe, model, made, training, metrics, loaded, measured, quantized, seed, data)
-            (made / "card.md").write_text(card_page(card), encoding="utf-8")
-            write_json(made / "card.json", card)
-            _replace(made, output)
+        try:
+            with tempfile.TemporaryDirectory(dir=output, prefix=".build-") as temporary:
+                # The SavedModel's examples name the model as its folder is called.
+                made = pathlib.Path(temporary, output.resolve().name)
+                made.mkdir()
+                _without_optimizer(trained).save(made / "model.keras")
+                model = load(made / "model.keras")
+                held_out = verification_of(model, loaded[1])
+                saved_model(model, made, held_out)
+                digits = None if data else digits_of_sums(model.preprocessor)
+                is_exhaustive = digits is not None and digits <= MAX_EXHAUSTIVE_DIGITS
+                measured = _verification_of_all_sums(model, digits) if is_exhaustive else held_out
+                quantized = _write_litert(model, made, measured)
+                shutil.copy(training / "history.png", made / "curve.png")
+                card = make_card(recipe, model, made, training, metrics, loaded, measured, quantized, seed, data)
+                (made / "card.md").write_text(card_page(card), encoding="utf-8")
+                write_json(made / "card.json", card)
+                _replace(made, output)
+        except KeyboardInterrupt:
+            message = f"the training is kept in {training}; continue with the same command and --resume"
+            raise KeyboardInterrupt(message) from None
     return card
-
-
-@contextlib.contextmanager
-def _training_kept(training):
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"the training is kept in {training}; continue with the same command and --resume"
-        ) from None
 
 
 def _verification_of_all_sums(model, digits):

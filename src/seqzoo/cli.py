@@ -1,6 +1,7 @@
 """The command line: its commands and options, and how errors are reported."""
 
 import argparse
+import functools
 import os
 import sys
 
@@ -179,26 +180,16 @@ def _setting(text):
     return name.strip().replace("-", "_"), value
 
 
-def _positive(text):
-    return _whole_number(text, 1, 2**31 - 1)
-
-
-def _port(text):
-    return _whole_number(text, 0, 65535)
-
-
-def _natural(text):
-    return _whole_number(text, 0, 2**31 - 1)
-
-
-def _seed(text):
-    return _whole_number(text, 0, 2**32 - 1)
-
-
 def _whole_number(text, lowest, highest):
     if not text.isdecimal() or not lowest <= int(text) <= highest:
         raise argparse.ArgumentTypeError(f"must be a whole number from {lowest} to {highest}, not {text!r}")
     return int(text)
+
+
+_positive = functools.partial(_whole_number, lowest=1, highest=2**31 - 1)
+_natural = functools.partial(_whole_number, lowest=0, highest=2**31 - 1)
+_seed = functools.partial(_whole_number, lowest=0, highest=2**32 - 1)
+_port = functools.partial(_whole_number, lowest=0, highest=65535)
 
 
 def _positive_float(text):

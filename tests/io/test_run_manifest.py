@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import re
-import types
 
 import pytest
 
@@ -145,12 +144,12 @@ def test_data_are_their_places_and_their_digests(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("a.tsv", "b.tsv"):
         (tmp_path / name).write_text(name)
-    recipe = types.SimpleNamespace(data_facts=lambda: {"data_sha256": "own"})
+    facts = {"data_sha256": "own"}
     digests = [hashlib.sha256(hashlib.sha256(name.encode()).digest()).hexdigest() for name in ("a.tsv", "b.tsv")]
-    assert data_manifest(recipe, "a.tsv", tmp_path / "b.tsv") == {
+    assert data_manifest(facts, "a.tsv", tmp_path / "b.tsv") == {
         "data": str(tmp_path / "a.tsv"),
         "validation_data": str(tmp_path / "b.tsv"),
         "data_sha256": digests,
     }
     own = {"data": None, "validation_data": None, "data_sha256": ["own"]}
-    assert data_manifest(recipe, None, None) == own
+    assert data_manifest(facts, None, None) == own
