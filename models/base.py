@@ -105,7 +105,7 @@ class StringModel(keras.Model):
         """
         self._assert_compile_called("fit")
         keep_freed_memory()
-        if holds_strings(x):
+        if self._is_data(x):
             data, y = self._string_data(x, y), None
             seed = tf.compat.v1.get_seed(0)[0]  # Of `keras.utils.set_random_seed`; a constant where none was set.
             if validation_split and validation_data is None:
@@ -121,7 +121,7 @@ class StringModel(keras.Model):
             else:
                 x = x.repeat()
             batch_size = None
-        if validation_data is not None and holds_strings(validation_data):
+        if validation_data is not None and self._is_data(validation_data):
             validation_data = self._string_data(*columns(validation_data))
             validation_data = self._validation_batches(validation_data, options.pop("validation_batch_size", None))
         if isinstance(x, tf.data.Dataset) or hasattr(x, "__next__"):
@@ -151,7 +151,7 @@ class StringModel(keras.Model):
             verbose: see Keras.
             **options: see Keras.
         """
-        if holds_strings(x):
+        if self._is_data(x):
             x, y = self._validation_batches(self._string_data(x, y), batch_size), None
             batch_size = None
         return super().evaluate(x, y, batch_size=batch_size, verbose=verbose, **options)
@@ -276,6 +276,10 @@ class StringModel(keras.Model):
         self._config = config
 
     # === What subclasses make of strings ===
+
+    def _is_data(self, x):
+        """Whether `x` is data for the preprocessor; else it is batches for Keras."""
+        return holds_strings(x)
 
     def _string_data(self, x, y):
         """The data in the form that the preprocessor takes.

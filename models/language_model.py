@@ -4,6 +4,7 @@ import functools
 import numbers
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -35,8 +36,8 @@ class LanguageModel(StringModel):
     `Rnnlm` and `BetterRnnlm` of *Deep Learning from Scratch 2*, sections 5.5 and 6.5 (Zaremba et al. 2014,
     https://arxiv.org/abs/1409.2329; Press and Wolf 2017, https://arxiv.org/abs/1608.05859), and `RnnlmGen` of section
     7.1. A functional Keras model on batches of ids, as `TextPreprocessor.windows` makes them; `fit` and `evaluate` also
-    take a text (`str`, a list of them, a `tf.data.Dataset`), `generate`, `stream` and `predict` take and return
-    strings.
+    take a text (`str`, a list of them, a `tf.data.Dataset`, or its ids), `generate`, `stream` and `predict` take and
+    return strings.
 
     Args:
         preprocessor: `TextPreprocessor`, which holds the vocabulary and is saved with the model.
@@ -318,6 +319,10 @@ class LanguageModel(StringModel):
 
     serving_functions = language_model_functions
     token_functions = language_model_token_functions
+
+    def _is_data(self, x):
+        is_encoded_text = isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iu"
+        return is_encoded_text or super()._is_data(x)
 
     def _string_data(self, x, y):
         if y is not None:

@@ -205,12 +205,13 @@ def test_pairs_are_held_out_by_their_sources(small):
 
 def test_the_end_of_a_text_is_held_out(small):
     model = TEXT_TASK.model()
-    training, validation = model.preprocessor.hold_out(TEXT, percent=20)
-    batches, validation = TEXT_TASK.batches(model, training), TEXT_TASK.validation_batches(model, validation)
+    parts = model.preprocessor.hold_out(TEXT, percent=20)
+    batches, validation = TEXT_TASK.batches(model, parts[0]), TEXT_TASK.validation_batches(model, parts[1])
     expected, its_history = fitted(TEXT_TASK, batches, validation_data=validation)
-    model, history = fitted(TEXT_TASK, TEXT, validation_split=0.2)
-    assert small.weights(model) == small.weights(expected)
-    assert history == its_history
+    for data, options in ((TEXT, {"validation_split": 0.2}), (parts[0], {"validation_data": parts[1]})):
+        model, history = fitted(TEXT_TASK, data, **options)
+        assert small.weights(model) == small.weights(expected)
+        assert history == its_history
     assert "val_perplexity" in history
 
 
