@@ -84,7 +84,10 @@ def pages_with(kind, minutes):
     for page in PAGES:
         if examples_of(page, kind):
             slow = pytest.mark.slow(minutes=minutes.get(name_of(page), 1))
-            cases.append(pytest.param(page, SHORT, id=f"{name_of(page)}-short"))
+            # Each command starts a process, which takes seconds; tests/cli runs them in one.
+            is_quick = kind == "python" or name_of(page) in ("README", "getting_started")
+            marks = () if is_quick else pytest.mark.slow(minutes=1)
+            cases.append(pytest.param(page, SHORT, id=f"{name_of(page)}-short", marks=marks))
             cases.append(pytest.param(page, {}, id=name_of(page), marks=slow))
     return cases
 

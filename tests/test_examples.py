@@ -51,6 +51,7 @@ def test_your_own_pairs_learns_roman_numerals_without_a_file(run, tmp_path):
     assert models.load(tmp_path / "your_own_pairs.keras").preprocessor.source_length == 4
 
 
+@pytest.mark.slow(minutes=1)
 def test_your_own_pairs_reads_a_file(run, pair_file, tmp_path):
     assert "held-out pairs" in run("your_own_pairs", str(pair_file))
     assert set(models.load(tmp_path / "your_own_pairs.keras").preprocessor.vocabulary.tokens) == set("abcdABCD")
