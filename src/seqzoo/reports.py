@@ -51,7 +51,7 @@ def print_sums(figures):
 def print_export(report):
     """Prints the report of an export."""
     ties = f", {report['near_ties']:,} differ by rounding" if report["near_ties"] else ""
-    ties += f", {report['different']:,} by the quantisation" if report["different"] else ""
+    ties += f", {report['different']:,} differ by the quantisation" if report["different"] else ""
     print(f"exported to   {report['path']} ({report['bytes'] / 1024:,.0f} KiB)")
     print(f"signatures    {', '.join(report['signatures'])}")
     print(f"as the model  {report['equal']:,} of {report['rows']:,}{ties}")
