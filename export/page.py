@@ -32,9 +32,7 @@ _EXAMPLE = "57+5"
 
 
 def page(output, models=None, runtime="node_modules"):
-    """Writes a page that runs models in the browser, with no server behind it.
-
-    Any static host serves the folder, in a subfolder too; `file://` does not do.
+    """Writes a page that runs models in the browser; any static host serves it, in a subfolder too (not `file://`).
 
     Args:
         output: folder, new or empty.

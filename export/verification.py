@@ -41,11 +41,9 @@ class _Verification:
 
     `verify_saved_model(run)` compares a SavedModel, whose signatures `run(signature, **inputs)` calls;
     `verify_litert(interpreter)` a LiteRT file; `example_requests()` returns a request for each signature of a
-    SavedModel, of which the second row is wrong.
-
-    The results are dictionaries of `rows`; `equal`, how many are the model's; `near_ties`, how many differ where
-    rounding decides; `different`, how many differ otherwise, with `first_different`; and `score`, the `metric` of
-    `model` and of `export`, or `None`.
+    SavedModel, of which the second row is wrong. The results are dictionaries of `rows`; `equal`, how many are the
+    model's; `near_ties`, how many differ where rounding decides; `different`, how many differ otherwise, with
+    `first_different`; and `score`, the `metric` of `model` and of `export`, or `None`.
     """
 
     def __init__(self, model, data=None):

@@ -112,15 +112,15 @@ class StringModel(keras.Model):
                 data, held_out = hold_out_share(self.preprocessor, data, seed, validation_split)
                 validation_data = self._validation_batches(held_out, options.pop("validation_batch_size", None))
             validation_split = 0.0
-            number_epochs = options.get("steps_per_epoch") is None
-            epoch = tf.Variable(0, dtype=tf.int64, trainable=False) if number_epochs else None
-            x = self._training_batches(data, batch_size or self.default_batch_size, seed if shuffle else None, epoch)
-            if number_epochs:
-                callbacks = getattr(callbacks, "callbacks", callbacks) or []  # Those of a `CallbackList`.
-                callbacks = [EpochNumber(epoch), *keras.tree.flatten(callbacks)]
-            else:
-                x = x.repeat()
-            batch_size = None
+            epoch, steps = tf.Variable(0, dtype=tf.int64, trainable=False), options.pop("steps_per_epoch", None)
+            batch_size = self.default_batch_size if batch_size is None else batch_size
+            x = self._training_batches(data, batch_size, seed if shuffle else None, epoch)
+            if steps is not None:
+                if steps < 1:
+                    raise ValueError(f"steps_per_epoch must be at least 1. Received: steps_per_epoch={steps}")
+                x = x.repeat().take(steps)
+            callbacks = getattr(callbacks, "callbacks", callbacks) or []  # Those of a `CallbackList`.
+            callbacks, batch_size = [EpochNumber(epoch), *keras.tree.flatten(callbacks)], None
         if validation_data is not None and self._is_data(validation_data):
             validation_data = self._string_data(*columns(validation_data))
             validation_data = self._validation_batches(validation_data, options.pop("validation_batch_size", None))

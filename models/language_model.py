@@ -15,7 +15,7 @@ from seqzoo.models.layers.initializers import constructor_arguments
 from seqzoo.models.layers.recurrent import number_of_states, recurrent_layers
 from seqzoo.models.metrics import BitsPerToken, Perplexity
 from seqzoo.models.serving import language_model_functions, language_model_token_functions
-from seqzoo.models.strings import as_list, check_errors_option
+from seqzoo.models.strings import as_list, as_tensor, check_errors_option
 from seqzoo.pipelines.row_errors import raise_first_error
 from seqzoo.pipelines.text_preprocessor import END_ID, TextPreprocessor
 from seqzoo.runtime import in_parallel, split_rows
@@ -110,6 +110,7 @@ class LanguageModel(StringModel):
         # === Functional Model ===
         tokens = keras.Input((None,), dtype="int32", name="tokens")
         super().__init__(inputs=tokens, outputs=self.read(tokens)[0], **kwargs)
+        self.dtype_policy = policy  # Keras scales the loss by it.
 
         # === Config ===
         self.cell = cell
@@ -245,7 +246,7 @@ class LanguageModel(StringModel):
             raise ValueError(f"max_length must not be negative. Received: max_length={max_length}")
         if not isinstance(sampler, Sampler | None):
             raise ValueError(f"sampler must be a Sampler. Received: {sampler!r}")
-        ids, lengths, errors = self.preprocessor.encode_prompts(prompts)
+        ids, lengths, errors = self.preprocessor.encode_prompts(as_tensor(prompts))
         seeds = [seed] * len(prompts) if isinstance(seed, numbers.Integral) else list(seed)
         if len(seeds) != len(prompts):
             raise ValueError(f"There must be one seed, or one a prompt ({len(prompts)}). Received: {len(seeds)}")
@@ -339,4 +340,6 @@ class LanguageModel(StringModel):
         return self.preprocessor.windows(data, batch_size, length, seed, epoch=epoch)
 
     def _validation_batches(self, data, batch_size):
-        return self.preprocessor.consecutive(data, batch_size or self.default_batch_size, min(_WINDOW, len(data)))
+        return self.preprocessor.consecutive(
+            data, self.default_batch_size if batch_size is None else batch_size, min(_WINDOW, len(data))
+        )

@@ -14,7 +14,7 @@ from seqzoo.models.layers.initializers import constructor_arguments
 from seqzoo.models.losses import SequenceCrossentropy
 from seqzoo.models.metrics import ExactMatch
 from seqzoo.models.serving import seq2seq_functions, seq2seq_token_functions
-from seqzoo.models.strings import check_errors_option, string_pairs
+from seqzoo.models.strings import as_tensor, check_errors_option, string_pairs
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
 from seqzoo.pipelines.row_errors import raise_first_error
 from seqzoo.runtime import compiled_for_python, in_parallel, split_rows, unrolls
@@ -172,7 +172,7 @@ class Seq2Seq(StringModel):
         answer_part, first_row = self._answer_part, 1
 
         def answer(part):
-            strings = _as_tensor(part)
+            strings = as_tensor(part)
             return strings, *answer_part(strings)
 
         for strings, texts, any_wrong in in_parallel(answer, parts):
@@ -239,7 +239,7 @@ class Seq2Seq(StringModel):
         return self.preprocessor.batches(data, batch_size, shuffle_seed=seed, epoch=epoch)
 
     def _validation_batches(self, data, batch_size):
-        return self.preprocessor.batches(data, batch_size or _VALIDATION_BATCH)
+        return self.preprocessor.batches(data, _VALIDATION_BATCH if batch_size is None else batch_size)
 
 
 @keras.saving.register_keras_serializable("seqzoo")
@@ -250,11 +250,3 @@ class PeekySeq2Seq(Seq2Seq):
     """
 
     decoder_class = PeekyDecoder
-
-
-def _as_tensor(strings):
-    """A list of strings as a string tensor, `[batch]`."""
-    if not all(isinstance(string, str | bytes) for string in strings):
-        wrong = next(string for string in strings if not isinstance(string, str | bytes))
-        raise ValueError(f"Sources must be strings. Received: {wrong!r}")
-    return tf.constant(strings, tf.string)

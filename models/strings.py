@@ -87,6 +87,19 @@ def as_list(strings):
     return list(strings.numpy() if isinstance(strings, tf.Tensor | tf.Variable) else strings)
 
 
+def as_tensor(strings):
+    """A list of strings as a string tensor, `[batch]`; a surrogate is no UTF-8 then, which is an error of its row."""
+    for string in strings:
+        if not isinstance(string, str | bytes):
+            raise ValueError(f"Sources and prompts must be strings. Received: {string!r:.60}")
+    try:
+        return tf.constant(strings, tf.string)
+    except ValueError:
+        return tf.constant(
+            [text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text for text in strings]
+        )
+
+
 def checked_batch(x):
     """The batch `x`; a `ValueError` where it consists of strings."""
     if holds_strings(x):

@@ -97,6 +97,8 @@ class TextPreprocessor(Preprocessor):
             ValueError: naming the first line that is not valid UTF-8 or has a token outside the vocabulary.
         """
         if isinstance(text, np.ndarray) and text.dtype.kind in "iu":
+            if text.size and not 0 <= text.min() <= text.max() < self.vocabulary.size:
+                raise ValueError(f"ids must be 0 to {self.vocabulary.size - 1}. Received: {text.min()} to {text.max()}")
             return text
         dtype = np.min_scalar_type(self.vocabulary.size - 1) if self.vocabulary.size <= 2**16 else np.int32
         parts, line = [np.zeros(0, dtype)], 1

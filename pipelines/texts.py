@@ -24,7 +24,7 @@ def as_text(text):
     if isinstance(text, str | bytes):
         text = [text]
     if not isinstance(text, tf.data.Dataset):
-        pieces = list(text)
+        pieces = [text] if isinstance(text, dict) else list(text)
         for piece in pieces:
             if not isinstance(piece, str | bytes):
                 raise ValueError(f"A text must be a string or a sequence of strings. Received: {piece!r}")

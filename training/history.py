@@ -51,8 +51,8 @@ class CpuTimes(keras.callbacks.Callback):
     def seconds(self, earlier=0.0):
         """CPU seconds: `start` (imports and data), `compile`, `epoch` (the median without the first), `total`.
 
-        With a single epoch compiling cannot be told apart: `compile` is `None`, and `epoch` includes it; without any,
-        both are `None`. `total` includes the `earlier` seconds of processes that this one continues.
+        With a single epoch `compile` is `None`, and `epoch` includes it; without any, both are. `total` includes
+        the `earlier` seconds of processes that this one continues.
         """
         later = self.epochs[1:]
         epoch = statistics.median(later or self.epochs) if self.epochs else None

@@ -26,16 +26,13 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         compile_options: dictionary of options of `keras.Model.compile` to use in place of the recipe's, or `None`.
 
     Attributes:
-        SPACE: dictionary from the hyperparameters' names to the values searched by default. The recipe's own value is
-            added where it is missing; a grid begins with it.
-        space: dictionary from the hyperparameters' names to the values of this search; one value where it is fixed.
-        CONDITIONS: dictionary from the name of a hyperparameter that does not always count to `(parent, values)`: it
-            is searched where the parent has one of these values.
+        SPACE: the values searched by default; the recipe's own is added where it is missing, and begins a grid.
+        space: the values of this search; one where a hyperparameter is fixed.
+        CONDITIONS: from a hyperparameter to `(parent, values)`: it is searched where the parent has one of these.
         objective: `keras_tuner.Objective`.
 
     Raises:
-        ValueError: for an unknown hyperparameter, one that is both fixed and searched, no values, or a value that is
-            none of the hyperparameter.
+        ValueError: for a wrong hyperparameter or value, or a hyperparameter that is both fixed and searched.
     """
 
     SPACE: ClassVar = {}

@@ -18,7 +18,7 @@ QUANTIZATIONS = ("float16", "dynamic_int8")
 def litert(model, path, quantize=None, data=None):
     """Writes a model as a LiteRT (TensorFlow Lite) file.
 
-    What is written is read back with the LiteRT runtime and compared with the model before it gets its name.
+    What is written is read back with the LiteRT runtime and compared with the model before it is renamed into place.
 
     Args:
         model: `StringModel` of characters.
@@ -27,15 +27,13 @@ def litert(model, path, quantize=None, data=None):
         data: pairs, or a text, to compare and score on; see `seqzoo.export.verification`.
 
     Returns:
-        A dictionary: `path`, and the content of the file `NAME.tflite.json` beside it: `format`, `model` (its class),
+        A dictionary: `path`, and the content of `NAME.tflite.json` beside the file: `format`, `model` (its class),
         `signatures`, `bytes`, `quantize`, and the results of the comparison: `rows`, `equal`, `near_ties`, `different`
-        (0 without a quantisation), and `score`, the task's score before and after. A model in mixed precision is
-        compared in float32.
+        (0 without a quantisation), and `score`. A model in mixed precision is compared in float32.
 
     Raises:
-        ValueError: for another file name or quantisation, a vocabulary of words or with NUL in it, or where float32
-            weights do not answer as the model does; a quantised file's difference is reported.
-        OSError: where it cannot be written.
+        ValueError: for another file name or quantisation, a vocabulary of words or with NUL in it, or float32 weights
+            that do not answer as the model does.
     """
     path = pathlib.Path(path)
     if path.suffix != ".tflite":

@@ -87,10 +87,9 @@ def split_rows(rows, min_rows):
 
 
 def in_parallel(function, items):
-    """`map` on a thread a processor, some items read ahead; on this one for a single item, which costs less.
+    """`map` on a thread a processor, some items read ahead; on this thread for a single item, which costs less.
 
-    For calls of compiled graphs, which run beside Python. After an error, and when the iterator is closed, what has
-    been begun is waited for.
+    For calls of compiled graphs, which run beside Python. What has been begun is waited for after an error too.
     """
     items = iter(items)
     ahead = list(itertools.islice(items, 2 * processors()))

@@ -274,11 +274,25 @@ def test_two_trainings_in_a_row_equal_one(task, small):
 
 
 @both
-def test_steps_per_epoch_cut_the_epochs_of_strings(task, small):
-    model, _ = fitted(task, task.data, epochs=3, steps_per_epoch=2)
-    assert int(model.optimizer.iterations) == 6
-    expected, _ = fitted(task, task.batches(model, task.data).repeat(), epochs=3, steps_per_epoch=2)
-    assert small.weights(model) == small.weights(expected)
+def test_steps_per_epoch_are_the_first_batches_of_each_epoch(task, small):
+    model, _ = fitted(task, task.data, epochs=4, steps_per_epoch=2)
+    assert int(model.optimizer.iterations) == 8
+    resumed, _ = fitted(task, task.data, epochs=2, steps_per_epoch=2)
+    resumed.fit(task.data, initial_epoch=2, epochs=4, steps_per_epoch=2, verbose=0)
+    assert small.weights(resumed) == small.weights(model)
+    count = len(task.batches(model, task.data))
+    expected, _ = fitted(task, task.data, epochs=2)
+    whole, _ = fitted(task, task.data, epochs=2, steps_per_epoch=count)
+    assert small.weights(whole) == small.weights(expected)
+    longer, _ = fitted(task, task.data, epochs=1, steps_per_epoch=count + 1)
+    assert int(longer.optimizer.iterations) == count + 1
+
+
+@both
+@pytest.mark.parametrize("option", ["steps_per_epoch", "batch_size"])
+def test_no_steps_and_no_rows_are_refused(task, option):
+    with pytest.raises(ValueError, match=f"{option}.* must be at least 1"):
+        fitted(task, task.data, epochs=1, **{option: 0})
 
 
 # === Training on batches, as Keras does ===

@@ -20,9 +20,6 @@ def evaluate_pairs(model, pairs, batch_size=1024):
         A dictionary of `rows`, int; `exact_match`, the share of answers that are right as a whole;
         `character_accuracy`, the share of right tokens, position by position, each answer's end included; and
         `examples`, up to ten dictionaries of `source`, `target` and `answer`, wrong answers (up to five) first.
-
-    Raises:
-        ValueError: for a pair that does not fit the model, or none at all.
     """
     preprocessor = model.preprocessor
 
@@ -31,8 +28,7 @@ def evaluate_pairs(model, pairs, batch_size=1024):
         ids, _ = model.decode_greedily(source)
         return ids, preprocessor.decode(ids)
 
-    rows = exact = right = positions = 0
-    examples = {True: [], False: []}
+    rows, exact, right, positions, examples = 0, 0, 0, 0, {True: [], False: []}
     for sources, targets in as_pairs(pairs).batch(batch_size):
         inputs, answer = preprocessor(sources, targets)
         ids, texts = decode(inputs["source"])

@@ -24,9 +24,6 @@ def evaluate_text(model, text):
         A dictionary of `tokens`, int; `nats_per_token`, the mean of the negative natural logarithms of the tokens'
         probabilities; `bits_per_token`, the same in bits; `perplexity`, its exponential; `accuracy`, the share of
         tokens that were the most probable ones; and `examples`, a text that the model writes, as a list of one.
-
-    Raises:
-        ValueError: for a text that does not fit the model's vocabulary, or an empty one.
     """
 
     @tf.function(jit_compile=not has_gpu(), autograph=False)

@@ -23,6 +23,14 @@ class Recipe:
     model_fields: ClassVar[tuple[str, ...]]
     loss = "auto"
 
+    def __post_init__(self):
+        for name in ("embedding_dim", "hidden_dim", "num_layers", "batch_size", "epochs"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number from 1. Received: {name}={value!r}")
+        if not isinstance(self.learning_rate, int | float) or not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be a number above 0. Received: learning_rate={self.learning_rate!r}")
+
     @property
     def command(self):
         """The command that trains it."""
@@ -66,10 +74,8 @@ class Recipe:
     def compile(self, model, steps_per_epoch, **overrides):
         """Compiles a model with this recipe, to run fast on this machine; see `seqzoo.runtime.compile_options`.
 
-        Args:
-            model: `StringModel`.
-            steps_per_epoch: int, batches an epoch, which the schedule of the learning rate needs.
-            **overrides: options of `keras.Model.compile` to use in place of the recipe's.
+        `steps_per_epoch`, the batches an epoch, is what the schedule of the learning rate needs; `overrides` are
+        options of `keras.Model.compile` to use in place of the recipe's.
         """
         options = {"optimizer": self._optimizer(steps_per_epoch), "loss": self.loss}
         options |= {**compile_options(steps_per_epoch), **overrides}

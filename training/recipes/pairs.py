@@ -54,6 +54,11 @@ class PairRecipe(Recipe):
         "embedding_dim", "hidden_dim", "cell", "num_layers", "dropout", "pass_cell_state", "initializer",
     )  # fmt: skip
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.model not in _MODELS:
+            raise ValueError(f"model must be one of {', '.join(_MODELS)}. Received: model={self.model!r}")
+
     def training_data(self, data=None, validation_data=None, seed=0):
         """The pairs to train on, those to validate on, and the preprocessor for them.
 
