@@ -246,7 +246,7 @@ class LanguageModel(StringModel):
             raise ValueError(f"max_length must not be negative. Received: max_length={max_length}")
         if not isinstance(sampler, Sampler | None):
             raise ValueError(f"sampler must be a Sampler. Received: {sampler!r}")
-        ids, lengths, errors = self.preprocessor.encode_prompts(as_tensor(prompts))
+        ids, lengths, errors = self.preprocessor.encode_prompts(as_tensor(prompts, "Prompts"))
         seeds = [seed] * len(prompts) if isinstance(seed, numbers.Integral) else list(seed)
         if len(seeds) != len(prompts):
             raise ValueError(f"There must be one seed, or one a prompt ({len(prompts)}). Received: {len(seeds)}")

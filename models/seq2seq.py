@@ -172,7 +172,7 @@ class Seq2Seq(StringModel):
         answer_part, first_row = self._answer_part, 1
 
         def answer(part):
-            strings = as_tensor(part)
+            strings = as_tensor(part, "Sources")
             return strings, *answer_part(strings)
 
         for strings, texts, any_wrong in in_parallel(answer, parts):

@@ -87,11 +87,11 @@ def as_list(strings):
     return list(strings.numpy() if isinstance(strings, tf.Tensor | tf.Variable) else strings)
 
 
-def as_tensor(strings):
+def as_tensor(strings, what):
     """A list of strings as a string tensor, `[batch]`; a surrogate is no UTF-8 then, which is an error of its row."""
     for string in strings:
         if not isinstance(string, str | bytes):
-            raise ValueError(f"Sources and prompts must be strings. Received: {string!r:.60}")
+            raise ValueError(f"{what} must be strings. Received: {string!r}")
     try:
         return tf.constant(strings, tf.string)
     except ValueError:

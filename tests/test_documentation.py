@@ -78,14 +78,17 @@ def examples_of(page, kind):
     return [block for block in blocks_of(page) if block.marker.startswith(f"example: {kind}")]
 
 
+_QUICK_PAGES = {"python": ("README", "index", "getting_started", "serving"), "shell": ("README",)}
+
+
 def pages_with(kind, minutes):
     """The pages that have examples of a kind, each for a short run, and for a slow one of so many minutes."""
     cases = []
     for page in PAGES:
         if examples_of(page, kind):
             slow = pytest.mark.slow(minutes=minutes.get(name_of(page), 1))
-            # Each command starts a process, which takes seconds; tests/cli runs them in one.
-            is_quick = kind == "python" or name_of(page) in ("README", "getting_started")
+            # Trainings take long even when they are short; tests/cli and tests/test_examples.py have them too.
+            is_quick = name_of(page) in _QUICK_PAGES[kind]
             marks = () if is_quick else pytest.mark.slow(minutes=1)
             cases.append(pytest.param(page, SHORT, id=f"{name_of(page)}-short", marks=marks))
             cases.append(pytest.param(page, {}, id=name_of(page), marks=slow))

@@ -37,7 +37,12 @@ def run_with(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "code", ["import seqzoo.models", "from seqzoo import pipelines", "import seqzoo, keras; keras.ops.ones(1)"]
+    "code",
+    [
+        "import seqzoo.models",
+        pytest.param("from seqzoo import pipelines", marks=pytest.mark.slow(minutes=1)),
+        "import seqzoo, keras; keras.ops.ones(1)",
+    ],
 )
 def test_start_shows_nothing_and_leaves_standard_error_as_it_was(code):
     check = "assert os.path.samestat(before, os.fstat(2))"
@@ -58,6 +63,7 @@ def test_first_look_for_devices_shows_nothing_where_tensorflow_was_imported_firs
     assert run("-c", code).stderr.endswith(b"imported\nlooked\n")
 
 
+@pytest.mark.slow(minutes=1)
 def test_log_level_0_shows_every_line():
     result = run("-c", "import seqzoo, tensorflow", TF_CPP_MIN_LOG_LEVEL="0")
     assert ABSL in result.stderr

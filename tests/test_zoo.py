@@ -211,6 +211,7 @@ def test_preset_is_a_better_start_for_a_task_of_ones_own_than_none():
     assert trained > new + 0.1
 
 
+@pytest.mark.slow(minutes=1)
 def test_text_preset_is_a_better_start_for_a_text_of_ones_own_than_none():
     text = pathlib.Path(argparse.__file__).read_text("utf-8")
     data, held_out = from_preset("char_lstm_pydoc").preprocessor.hold_out(text[:60_000])

@@ -77,7 +77,17 @@ def test_killed_and_resumed_search_is_as_one_left_alone(small_search, tuner, kil
     assert len(small_search.rows("whole")) > int(kill[0])
 
 
-@pytest.mark.parametrize(("tuner", "after"), [("random", False), *((tuner, True) for tuner in tuning.TUNERS)])
+@pytest.mark.parametrize(
+    ("tuner", "after"),
+    [
+        ("random", False),
+        ("grid", True),
+        *(
+            pytest.param(tuner, True, marks=pytest.mark.slow(minutes=1))
+            for tuner in sorted(set(tuning.TUNERS) - {"grid"})
+        ),
+    ],
+)
 def test_search_killed_at_any_rename_and_resumed_is_as_one_left_alone(
     small, small_search, scored_at_once, tuner, after
 ):

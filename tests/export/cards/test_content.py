@@ -73,6 +73,7 @@ def test_signatures_are_those_of_the_exports(built):
     assert card["signatures"]["litert"]["batch_1"]["outputs"]["answer"] == "int32 [1, 3]"
 
 
+@pytest.mark.slow(minutes=1)
 def test_pairs_that_look_like_sums_are_not_taken_for_them(tmp_path, small):
     file = tmp_path / "pairs.tsv"
     lines = [f"{a}{b}+\t{b}{a}\n" for a in range(10, 40) for b in (12, 99)] + ["99999+00001\t100000\n"]

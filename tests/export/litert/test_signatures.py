@@ -18,8 +18,10 @@ def runners(path):
     return Interpreter(str(path)).get_signature_runner
 
 
-@pytest.mark.parametrize("peeky", [False, True])
-@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "pass_cell_state": False}])
+@pytest.mark.parametrize(
+    ("peeky", "options"),
+    [(True, {"num_layers": 2, "pass_cell_state": False}), pytest.param(False, {}, marks=pytest.mark.slow(minutes=1))],
+)
 def test_no_tensor_is_given_under_two_names(sums_model, tmp_path, peeky, options):
     """LiteRT in browsers would give it under one of them."""
     litert(sums_model("lstm", peeky, **options), tmp_path / "sums.tflite")
@@ -34,10 +36,10 @@ def test_no_tensor_is_given_under_two_names(sums_model, tmp_path, peeky, options
     [
         ("lstm", False, {"num_layers": 2, "pass_cell_state": False, "dropout": 0.1, "unroll": False}),
         ("lstm", True, {}),
-        ("gru", False, {}),
+        pytest.param("gru", False, {}, marks=pytest.mark.slow(minutes=1)),
         ("gru", True, {"num_layers": 2}),
         ("simple_rnn", False, {}),
-        ("simple_rnn", True, {}),
+        pytest.param("simple_rnn", True, {}, marks=pytest.mark.slow(minutes=1)),
     ],
 )
 def test_answers_are_the_models(sums_model, three_digit_sums, tmp_path, cell, peeky, options, texts, code_points):
