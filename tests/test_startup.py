@@ -63,7 +63,6 @@ def test_first_look_for_devices_shows_nothing_where_tensorflow_was_imported_firs
     assert run("-c", code).stderr.endswith(b"imported\nlooked\n")
 
 
-@pytest.mark.slow(minutes=1)
 def test_log_level_0_shows_every_line():
     result = run("-c", "import seqzoo, tensorflow", TF_CPP_MIN_LOG_LEVEL="0")
     assert ABSL in result.stderr
