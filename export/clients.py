@@ -58,16 +58,56 @@ def greedy_texts_of_saved_model(run, prompts, length):
     return [text.decode() for text in reply["text"]]
 
 
-def answers_of_litert(interpreter, model):
-    """A function from a list of `str` to the answers of a `Seq2Seq`'s file."""
-    answer = interpreter.get_signature_runner("serving_default")
-    length = model.preprocessor.source_length
+def answers_of_litert(interpreter, model, signature="serving_default"):
+    """A function from a list of `str` to the answers of a `Seq2Seq`'s file; `batch_1` takes lists of one."""
+    answer, encoded = interpreter.get_signature_runner(signature), _encoder(model)
+    return lambda sources: [_text(row) for row in answer(source=encoded(sources))["answer"]]
 
-    def answers(sources):
-        batch = [[ord(character) for character in text.ljust(length, "\0")] for text in sources]
-        return ["".join(map(chr, row[row > 0])) for row in answer(source=np.array(batch, "int32"))["answer"]]
 
-    return answers
+def steps_of_litert(interpreter, model):
+    """A function from a `str` to its greedy answer, step by step, by a `Seq2Seq`'s file.
+
+    It returns `(answer, alignment)`: `str`, and of a model with attention, else `None`, float32
+    `[target_length, source_length]`, 0 after an answer's and a source's last token.
+    """
+    encode, step = map(interpreter.get_signature_runner, ("encode", "decode_step"))
+    code_points = interpreter.get_signature_runner("vocabulary")()["code_points"].copy()
+    encoded, of_words, attends = _encoder(model), code_points.ndim == 2, "mask" in step.get_input_details()
+    lengths = model.preprocessor.target_length, model.preprocessor.source_length
+
+    def answer(source):
+        source = encoded([source])
+        states = {name: value for name, value in encode(source=source).items() if name != "error"}
+        token, tokens = np.zeros([1], "int32"), []
+        alignment = np.zeros(lengths, "float32") if attends else None
+        for at in range(lengths[0]):
+            reply = step(token=token, **states)
+            states |= {name: value for name, value in reply.items() if name in states}
+            token = np.maximum(reply["next"], 0)  # An untrained model may write the start token, which is no text.
+            if reply["next"][0] == 0:
+                break
+            tokens.append(code_points[token[0]] if of_words else token)
+            if attends:
+                alignment[at] = np.where(source[0] > 0, reply["alignment"][0], 0.0)
+        words = filter(None, map(_text, tokens))
+        return (" " if of_words else "").join(words), alignment
+
+    return answer
+
+
+def _encoder(model):
+    """A function from a list of `str` to int32 code points `[batch, source_length]`, normalised as the model reads."""
+    vocabulary, length = model.preprocessor.source_vocabulary, model.preprocessor.source_length
+
+    def encoded(sources):
+        rows = [vocabulary.normalize_string(source).ljust(length, "\0") for source in sources]
+        return np.array([[ord(character) for character in row] for row in rows], "int32")
+
+    return encoded
+
+
+def _text(code_points):
+    return "".join(map(chr, code_points[code_points > 0]))
 
 
 def logits_of_litert(interpreter, model):

@@ -12,6 +12,7 @@ import typing
 import urllib.parse
 
 from seqzoo.export.litert.writer import litert
+from seqzoo.export.vocabularies import vocabularies
 from seqzoo.io.files import new_folder, read_json, write_json
 from seqzoo.models import card, load, presets
 from seqzoo.models.loading import preset_folder
@@ -118,23 +119,30 @@ def _entry(name, model, folder):
         file.with_suffix(".tflite.json").unlink()
     # Only of a preset is it known that it adds; other models of that vocabulary may have learnt anything.
     digits = made.get("digits")
-    preprocessor = {name: value for name, value in loaded.preprocessor.get_config().items() if name != "vocabulary"}
+    config = loaded.preprocessor.get_config()
+    read, _ = vocabularies(loaded)
     return {
         "name": name,
         "file": f"models/{urllib.parse.quote(name)}.tflite",
         "about": _about(loaded, made),
         "kind": loaded.task,
         "digits": digits,
-        "example": _example(loaded.preprocessor, digits, made),
-        **preprocessor,
+        "example": _example(loaded, digits, made),
+        "tokens": read.tokens,
+        "lower_case": read.lower_case,
+        "normal_form": read.normal_form,
+        **{name: value for name, value in config.items() if name not in ("vocabulary", "target_vocabulary")},
     }
 
 
-def _example(preprocessor, digits, made):
-    if digits:
-        # A model of more digits has hardly seen numbers as short as the usual example's.
-        return _EXAMPLE if digits <= 3 else made["examples"][-1]["source"]
-    return next(token for token in preprocessor.vocabulary.tokens if token.strip())
+def _example(model, digits, made):
+    # A model of more digits has hardly seen numbers as short as the usual example's.
+    if digits and digits <= 3:
+        return _EXAMPLE
+    if made and "source" in made["examples"][-1]:
+        return made["examples"][-1]["source"]
+    read, _ = vocabularies(model)
+    return next(token for token in read.tokens if token.strip())
 
 
 def _about(model, made):
@@ -144,7 +152,8 @@ def _about(model, made):
         if "nats_per_token" in held_out:
             facts.append(f"{held_out['nats_per_token']:.3f} nats per character on held-out text")
         else:
-            facts.append(f"exact match on {held_out['rows']:,} held-out rows {held_out['exact_match']:.2%}")
+            sources = held_out.get("sources", held_out["rows"])  # Several rows may be right answers to one source.
+            facts.append(f"exact match on {sources:,} held-out rows {held_out['exact_match']:.2%}")
         if made.get("sums", {}).get("all"):
             facts.append(f"{made['sums']['errors']:,} errors on all {made['sums']['rows']:,} inputs")
     return "; ".join(facts) + "."

@@ -9,17 +9,20 @@ if keras.backend.backend() != "tensorflow":
     )
 
 from seqzoo.models.base import StringModel, from_preset, load
-from seqzoo.models.decoders import Decoder, PeekyDecoder
+from seqzoo.models.decoders import AttentionDecoder, Decoder, PeekyDecoder
+from seqzoo.models.decoding.beam_search import beam_search
 from seqzoo.models.decoding.samplers import Chain, Greedy, Sampler, Temperature, TopK, TopP
 from seqzoo.models.encoders import Encoder
+from seqzoo.models.ensemble import Ensemble
 from seqzoo.models.language_model import LanguageModel
 from seqzoo.models.loading import card, presets
 from seqzoo.models.losses import SequenceCrossentropy
 from seqzoo.models.metrics import BitsPerToken, ExactMatch, Perplexity
-from seqzoo.models.seq2seq import PeekySeq2Seq, Seq2Seq
+from seqzoo.models.seq2seq import AttentionSeq2Seq, PeekySeq2Seq, Seq2Seq
 
 __all__ = [
-    "BitsPerToken", "Chain", "Decoder", "Encoder", "ExactMatch", "Greedy", "LanguageModel", "PeekyDecoder",
-    "PeekySeq2Seq", "Perplexity", "Sampler", "Seq2Seq", "SequenceCrossentropy", "StringModel", "Temperature",
-    "TopK", "TopP", "card", "from_preset", "load", "presets",
+    "AttentionDecoder", "AttentionSeq2Seq", "BitsPerToken", "Chain", "Decoder", "Encoder", "Ensemble", "ExactMatch",
+    "Greedy", "LanguageModel", "PeekyDecoder", "PeekySeq2Seq", "Perplexity", "Sampler", "Seq2Seq",
+    "SequenceCrossentropy", "StringModel", "Temperature", "TopK", "TopP", "beam_search", "card", "from_preset",
+    "load", "presets",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from seqzoo.models.optimizers import Adam
 from seqzoo.models.strings import as_list, checked_batch, columns, hold_out_share, holds_strings
 from seqzoo.pipelines.input_pipeline import EpochNumber
 from seqzoo.pipelines.vocabulary import Vocabulary
-from seqzoo.runtime import jit_compiles, keep_freed_memory
+from seqzoo.runtime import interrupted_between_steps, jit_compiles, keep_freed_memory
 
 
 class StringModel(keras.Model):
@@ -126,18 +126,23 @@ class StringModel(keras.Model):
             validation_data = self._validation_batches(validation_data, options.pop("validation_batch_size", None))
         if isinstance(x, tf.data.Dataset) or hasattr(x, "__next__"):
             shuffle = False  # It comes in the order that it has; Keras would warn.
-        return super().fit(
-            x,
-            y,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_split=validation_split,
-            validation_data=validation_data,
-            shuffle=shuffle,
-            **options,
-        )
+        with interrupted_between_steps() as interruption:
+            if isinstance(callbacks, keras.callbacks.CallbackList):
+                callbacks.append(interruption)
+            else:
+                callbacks = [interruption, *keras.tree.flatten(callbacks or [])]
+            return super().fit(
+                x,
+                y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                validation_split=validation_split,
+                validation_data=validation_data,
+                shuffle=shuffle,
+                **options,
+            )
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **options):
         """Loss and metrics, teacher-forced, on strings or on batches; see `keras.Model.evaluate`.
@@ -195,23 +200,36 @@ class StringModel(keras.Model):
         """Answers to any iterable of sources, an iterator; only of models that answer sources."""
         raise ValueError(f"A {type(self).__name__} continues prompts and answers no sources: use seqzoo sample")
 
+    def align(self, string):
+        """A source's answer, and which of its tokens each token of the answer reads; only of models with attention."""
+        raise ValueError(
+            f"Only a model with attention aligns, such as an AttentionSeq2Seq. Received: a {type(self).__name__}"
+        )
+
     def stream(self, prompt, *args, **options):
         """A continuation of a prompt, piece by piece; only of models that continue prompts."""
         raise ValueError(f"A {type(self).__name__} answers sources and continues no prompts: use seqzoo generate")
 
-    def serving_functions(self):
+    def serving_functions(self, **search):
         """What a SavedModel offers: a dictionary from names to `(function, list of tf.TensorSpec)`, strings to strings.
 
         Each function takes tensors whose first dimension is the batch and returns a dictionary of such tensors. The
         text of `error` is `""` for a row that is fine; a wrong row never affects its neighbours.
+
+        Args:
+            **search: `beam_size` and `length_penalty`, of models that search for answers.
         """
         raise NotImplementedError
 
-    def token_functions(self):
+    def token_functions(self, **search):
         """What a LiteRT file offers: a dictionary from names to `(function, list of tf.TensorSpec)`, ids to ids.
 
-        Inputs are called `source` (int32 `[batch, length]`, padded with 0), `token` (int32 `[batch]`) or `state_…`;
-        outputs `answer` and `next` are ids, all others numbers.
+        Inputs are called `source` (int32 `[batch, length]`, padded with 0), `token` (int32 `[batch]`), `state_…`, or
+        what belongs to a source: `context`, `projected_…`, `keys`, `values`, `mask`. Outputs `answer` and `next` are
+        ids, all others numbers: `alignment`, `probabilities`, `logits`, and states by the names of inputs.
+
+        Args:
+            **search: `beam_size` and `length_penalty`, of models that search for answers.
         """
         raise NotImplementedError
 

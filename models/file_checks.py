@@ -34,9 +34,15 @@ def registered(described):
     return keras.saving.get_registered_object(name)
 
 
+def models_of(described):
+    """The described models in a file: the one that it holds, or the members of an ensemble."""
+    members = described["config"].get("models")
+    return [described] if members is None else list(members)
+
+
 def check_objects(model):
     """Refuses objects that neither the model nor its training needs, at any depth of the configuration."""
-    waiting = [model]
+    waiting, models = [model], [model, *models_of(model)]
     while waiting:
         value = waiting.pop()
         waiting.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
@@ -47,7 +53,7 @@ def check_objects(model):
             allowed = module in _TRAINING_MODULES or (module, name) == ("keras", "DTypePolicy")
         else:  # The model makes its own layers; others of ours would be of any size.
             ours = isinstance(kind, type) and kind.__module__.startswith("seqzoo.")
-            allowed = value is model or not (ours and issubclass(kind, keras.layers.Layer))
+            allowed = any(value is each for each in models) or not (ours and issubclass(kind, keras.layers.Layer))
         # Names in underscores are Keras' forms of other things, code among them; names with dots lead elsewhere.
         if not allowed or name.startswith("__") or not name.isidentifier():
             raise ValueError(f"{shown(name)} is no part of a model of seqzoo")
@@ -56,24 +62,25 @@ def check_objects(model):
             _check_limit("classes or thresholds of a metric", max(numbers, default=0))
 
 
-def check_sizes(model, weights_bytes):
-    """Refuses a model larger than its weights, or one that is long to build."""
-    preprocessor = model["preprocessor"]["config"]
-    dims = [model.get(name, 1) for name in ("embedding_dim", "hidden_dim", "num_layers")]
-    lengths = [preprocessor.get(name, 1) for name in ("source_length", "target_length")]
-    if any(not isinstance(size, int) or size < 1 for size in dims + lengths):
-        raise ValueError(f"its dimensions and lengths must be whole numbers from 1. Received: {dims}, {lengths}")
-    embedding_dim, hidden_dim, layers = dims
-    tokens = len(preprocessor["vocabulary"]["config"]["tokens"])
-    # Some of its matrices, each number of which takes a byte or more.
-    if (
-        max(tokens, embedding_dim, layers * hidden_dim) * hidden_dim > weights_bytes
-        or embedding_dim * tokens > weights_bytes
-    ):
-        raise ValueError(f"it has too few weights for {tokens=}, {embedding_dim=}, {hidden_dim=}, {layers=}")
-    _check_limit("layers", layers)
-    _check_limit("length", max(lengths))
-    _check_limit("unrolled steps", layers * sum(lengths) if model.get("unroll") else 0)
+def check_sizes(models, weights_bytes):
+    """Refuses models, given by their configurations, that are larger than their weights, or long to build."""
+    least_bytes = 0
+    for model in models:
+        preprocessor = model["preprocessor"]["config"]
+        dims = [model.get(name, 1) for name in ("embedding_dim", "hidden_dim", "num_layers")]
+        lengths = [preprocessor.get(name, 1) for name in ("source_length", "target_length")]
+        if any(not isinstance(size, int) or size < 1 for size in dims + lengths):
+            raise ValueError(f"its dimensions and lengths must be whole numbers from 1. Received: {dims}, {lengths}")
+        embedding_dim, hidden_dim, layers = dims
+        vocabularies = [preprocessor["vocabulary"], preprocessor.get("target_vocabulary") or preprocessor["vocabulary"]]
+        tokens = max(len(vocabulary["config"]["tokens"]) for vocabulary in vocabularies)
+        # Some of its matrices, each number of which takes a byte or more.
+        least_bytes += max(max(tokens, embedding_dim, layers * hidden_dim) * hidden_dim, embedding_dim * tokens)
+        if least_bytes > weights_bytes:
+            raise ValueError(f"it has too few weights for {tokens=}, {embedding_dim=}, {hidden_dim=}, {layers=}")
+        _check_limit("layers", layers)
+        _check_limit("length", max(lengths))
+        _check_limit("unrolled steps", layers * sum(lengths) if model.get("unroll") else 0)
 
 
 def _check_limit(name, number):

@@ -11,6 +11,7 @@ from keras import ops
 from seqzoo.models.base import StringModel
 from seqzoo.models.decoding.continuation import allowed_tokens, continue_text, encode_stop, initial_decoding_state
 from seqzoo.models.decoding.samplers import Sampler
+from seqzoo.models.layers.dropout import Dropout
 from seqzoo.models.layers.initializers import constructor_arguments
 from seqzoo.models.layers.recurrent import number_of_states, recurrent_layers
 from seqzoo.models.metrics import BitsPerToken, Perplexity
@@ -104,7 +105,7 @@ class LanguageModel(StringModel):
             normal = keras.initializers.RandomNormal(stddev=1.0)
             self.embedding = keras.layers.Embedding(size, embedding_dim, normal, dtype=policy, name="embedding")
         self.recurrent = recurrent_layers(cell, hidden_dim, num_layers, False, "keras", policy)
-        self.dropouts = [keras.layers.Dropout(dropout, dtype=policy, name=f"dropout_{i}") for i in range(num_layers)]
+        self.dropouts = [Dropout(dropout, dtype=policy, name=f"dropout_{i}") for i in range(num_layers)]
         self.dense = None if tie_embeddings else keras.layers.Dense(size, dtype="float32", name="logits")
 
         # === Functional Model ===

@@ -6,7 +6,7 @@ import pathlib
 
 import keras
 
-from seqzoo.models.file_checks import check_objects, check_sizes, check_weights, parts_of, registered, shown
+from seqzoo.models.file_checks import check_objects, check_sizes, check_weights, models_of, parts_of, registered, shown
 
 _MODEL, _CARD = "model.keras", "card.json"
 
@@ -34,7 +34,7 @@ def load_model(path, base):
             problem = f"holds a {shown(config['class_name'])}, not a model of seqzoo"
             raise ValueError
         check_objects(config)
-        check_sizes(config["config"], len(parts["model.weights.h5"]))
+        check_sizes([each["config"] for each in models_of(config)], len(parts["model.weights.h5"]))
         check_weights(parts.pop("model.weights.h5"))
         return keras.saving.load_model(path, safe_mode=True)
     except Exception as error:

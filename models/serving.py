@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from seqzoo.models.decoding.beam_search import beam_search, check_beam
 from seqzoo.models.decoding.continuation import allowed_tokens, continue_text
 from seqzoo.models.decoding.samplers import Sampler
 from seqzoo.models.losses import counted
@@ -15,23 +16,44 @@ MAX_TEXT_TOKENS = 10_000
 # `LanguageModel.generate`'s own default.
 _DEFAULT_LENGTH = 100
 
+# In a LiteRT file a loop over an answer's steps is smaller than so many of them unrolled, and ends with the answer.
+_MAX_UNROLLED_STEPS = 8
 
-def seq2seq_functions(model):
-    """String functions of a `Seq2Seq`: `serving_default`, `ids` and `score`; see `StringModel.serving_functions`."""
+
+def seq2seq_functions(model, beam_size=1, length_penalty=0.0):
+    """String functions of an `AnsweringModel`; see `StringModel.serving_functions`.
+
+    They are `serving_default`, `ids` and `score`; `n_best` with a beam, which all of them search by then, and `align`
+    of a model with attention.
+    """
+    check_beam(beam_size, 1, length_penalty)
     preprocessor = model.preprocessor
 
     def serving_default(source):
-        answer, log_probability, error = model.answer(source)
-        return {"answer": answer, "error": error, "log_probability": log_probability}
+        answers, log_probabilities, error = model.answer(source, beam_size, 1, length_penalty)
+        return {"answer": answers[:, 0], "error": error, "log_probability": log_probabilities[:, 0]}
+
+    def n_best(source):
+        answers, log_probabilities, error = model.answer(source, beam_size, beam_size, length_penalty)
+        return {"answers": answers, "error": error, "log_probabilities": log_probabilities}
 
     def ids(source):
         source, error = preprocessor.encode_ids(source)
-        answer, log_probability = model.decode_greedily(source)
+        answers, log_probabilities = model.decode(source, beam_size, 1, length_penalty)
         fine = error == ""
         return {
-            "answer": tf.where(fine[:, None], answer, PADDING_ID),
+            "answer": tf.where(fine[:, None], answers[:, 0], PADDING_ID),
             "error": error,
-            "log_probability": tf.where(fine, log_probability, 0.0),
+            "log_probability": tf.where(fine, log_probabilities[:, 0], 0.0),
+        }
+
+    def align(source):
+        answer, alignment, error = model.align_strings(source)
+        fine = error == ""
+        return {
+            "answer": tf.where(fine, answer, ""),
+            "alignment": tf.where(fine[:, None, None], alignment, 0.0),
+            "error": error,
         }
 
     def score(source, target):
@@ -44,15 +66,21 @@ def seq2seq_functions(model):
         return {"error": error, "log_probability": tf.where(error == "", log_probability, 0.0)}
 
     strings = {name: tf.TensorSpec([None], tf.string, name) for name in ("source", "target")}
-    return {
+    functions = {
         "serving_default": (serving_default, [strings["source"]]),
         "ids": (ids, [tf.TensorSpec([None, None], tf.int32, "source")]),
         "score": (score, [strings["source"], strings["target"]]),
     }
+    if beam_size > 1:
+        functions["n_best"] = (n_best, [strings["source"]])
+    if model.attends:
+        functions["align"] = (align, [strings["source"]])
+    return functions
 
 
-def language_model_functions(model):
+def language_model_functions(model, beam_size=1, length_penalty=0.0):
     """String functions of a `LanguageModel`: `serving_default` and `sample`; see `StringModel.serving_functions`."""
+    _refuse_beam(model, beam_size, length_penalty)
     preprocessor, allowed = model.preprocessor, allowed_tokens(model.preprocessor.vocabulary)
 
     def write(prompt, length, seed, sampler, error):
@@ -101,16 +129,18 @@ def language_model_functions(model):
     return {"serving_default": (serving_default, [prompt]), "sample": (sample, [prompt, *options])}
 
 
-def seq2seq_token_functions(model):
+def seq2seq_token_functions(model, beam_size=1, length_penalty=0.0):
     """Id functions of a `Seq2Seq`: see `StringModel.token_functions`.
 
-    `serving_default` (any batch) and `batch_1` answer; `encode` returns the states that `decode_step` starts from.
+    `serving_default` (any batch) and `batch_1` answer, by beam search with a beam; `encode` returns the states that
+    `decode_step` starts from.
     """
+    check_beam(beam_size, 1, length_penalty)
     preprocessor, encoder, decoder = model.preprocessor, model.encoder, model.decoder
     length = preprocessor.source_length
     # What a token adds to the first layers' gates, a row each: no matrix product is left to do for it.
     encoder_tables = tf.nest.map_structure(lambda table: tf.constant(table.numpy()), encoder.tables())
-    all_ids = np.arange(preprocessor.vocabulary.size)
+    all_ids = np.arange(preprocessor.target_vocabulary.size)
     decoder_table = tf.constant(decoder.recurrent[0].project(decoder.embedding(all_ids)).numpy())
 
     def initial_state(source):
@@ -118,24 +148,32 @@ def seq2seq_token_functions(model):
         return {**decoder.initial_state(encoder.read(source, encoder_tables)), "tokens": decoder_table}
 
     def answer(source):
-        states, token, tokens = initial_state(source), tf.fill(tf.shape(source)[:1], START_ID), []
-        for _ in range(preprocessor.target_length):
-            logits, states = decoder.step(token, states)
-            token = tf.argmax(logits, axis=-1, output_type=tf.int32)
-            tokens.append(token)
-        # Nothing stops at an answer's end; what was written after it is removed here, in fewer operations.
-        ids = tf.stack(tokens, axis=1)
-        ended = tf.cumsum(tf.cast(ids == PADDING_ID, tf.int32), axis=1)
-        return {"answer": tf.where(ended > 0, PADDING_ID, ids)}
+        states, batch, answer_length = initial_state(source), tf.shape(source)[0], preprocessor.target_length
+        if beam_size == 1:
+            return {"answer": _greedy_ids(decoder.step, states, batch, answer_length)}
+        # What all steps have in common stays out of the loop, which would copy it at each step.
+        common, layers = states, {"layers": states["layers"]}
+
+        def step(token, states, beam_size):
+            logits, states = decoder.step(token, {**common, **states}, beam_size)
+            return logits, {"layers": states["layers"]}
+
+        ids, _ = beam_search(step, layers, batch, answer_length, beam_size, 1, length_penalty)
+        return {"answer": ids[:, 0]}
 
     def encode(source):
         return _distinct(_flat(initial_state(source)))
 
     def decode_step(token, **named):
-        logits, states = decoder.step(token, {**_nested(model, named), "tokens": decoder_table})
+        states, more = {**_nested(model, named), "tokens": decoder_table}, {}
+        if model.attends:
+            logits, alignment, states = decoder.aligned_step(token, states)
+            more = {"alignment": alignment[:, ::-1] if preprocessor.reverse else alignment}
+        else:
+            logits, states = decoder.step(token, states)
         states = {name: state for name, state in _flat(states).items() if name.startswith("state")}
         next_token = tf.argmax(logits, axis=-1, output_type=tf.int32)
-        return {"probabilities": tf.nn.softmax(logits), "next": next_token, **states}
+        return {"probabilities": tf.nn.softmax(logits), "next": next_token, **more, **states}
 
     state_specs = [
         tf.TensorSpec(state.shape, tf.float32, name)
@@ -149,8 +187,35 @@ def seq2seq_token_functions(model):
     }
 
 
-def language_model_token_functions(model):
+def _greedy_ids(step, states, batch, length):
+    """The ids of `decode_greedily`, without its `TensorArray`, which LiteRT has not for any batch."""
+    if length <= _MAX_UNROLLED_STEPS:
+        token, tokens = tf.fill([batch], START_ID), []
+        for _ in range(length):
+            logits, states = step(token, states)
+            token = tf.argmax(logits, axis=-1, output_type=tf.int32)
+            tokens.append(token)
+        # Nothing stops at an answer's end; what was written after it is removed here, in fewer operations.
+        ids = tf.stack(tokens, axis=1)
+        ended = tf.cumsum(tf.cast(ids == PADDING_ID, tf.int32), axis=1)
+        return tf.where(ended > 0, PADDING_ID, ids)
+
+    def unfinished(position, token, *_):
+        return (position < length) & tf.reduce_any(token != PADDING_ID)
+
+    def write(position, token, ids, layers):
+        logits, new = step(token, {**states, "layers": layers})
+        token = tf.where(token == PADDING_ID, PADDING_ID, tf.argmax(logits, axis=-1, output_type=tf.int32))
+        ids = tf.where(tf.range(length) == position, token[:, None], ids)
+        return position + 1, token, ids, new["layers"]
+
+    state = (0, tf.fill([batch], START_ID), tf.fill([batch, length], PADDING_ID), states["layers"])
+    return tf.while_loop(unfinished, write, state, maximum_iterations=length)[2]
+
+
+def language_model_token_functions(model, beam_size=1, length_penalty=0.0):
     """Id functions of a `LanguageModel`: `serving_default` (any batch) and `step`."""
+    _refuse_beam(model, beam_size, length_penalty)
     like = model.initial_state(1)
     names = [f"state_{layer}_{i}" for layer, states in enumerate(like) for i in range(len(states))]
 
@@ -163,6 +228,15 @@ def language_model_token_functions(model):
         return [tf.TensorSpec([batch], tf.int32, "token"), *states]
 
     return {"serving_default": (step, specs(None)), "step": (step, specs(1))}
+
+
+def _refuse_beam(model, beam_size, length_penalty):
+    check_beam(beam_size, 1, length_penalty)
+    if beam_size > 1 or length_penalty:
+        raise ValueError(
+            f"A {type(model).__name__} continues prompts and searches for no answers: leave out beam_size and "
+            f"length_penalty. Received: beam_size={beam_size}, length_penalty={length_penalty}"
+        )
 
 
 def _distinct(named):
@@ -188,6 +262,8 @@ def _flat(states):
     if "context" in states:
         named |= {"context": states["context"]}
         named |= {f"projected_{i}": projected for i, projected in enumerate(states["projected"])}
+    if "mask" in states:  # Of attention; LiteRT in browsers has no booleans.
+        named |= {"keys": states["keys"], "values": states["values"], "mask": tf.cast(states["mask"], tf.float32)}
     return named
 
 
@@ -200,6 +276,8 @@ def _nested(model, named):
     if "context" in named:
         states |= {"context": named["context"]}
         states |= {"projected": [named[f"projected_{i}"] for i in range(len(layers))]}
+    if "mask" in named:
+        states |= {"keys": named["keys"], "values": named["values"], "mask": named["mask"] > 0.5}
     return states
 
 

@@ -3,12 +3,13 @@
 import keras
 import tensorflow as tf
 
+from seqzoo.pipelines.encoding import encode_strings, padded_ids
 from seqzoo.pipelines.input_pipeline import PREFETCHED, without_autotune
-from seqzoo.pipelines.pair_batches import epochs_of_batches, with_teacher_forcing
+from seqzoo.pipelines.pair_batches import Buckets, epochs_of_batches, with_teacher_forcing
 from seqzoo.pipelines.pairs import as_pairs, decoded, hold_out, read_pairs
 from seqzoo.pipelines.preprocessor import Preprocessor
-from seqzoo.pipelines.row_errors import MAX_SHOWN_CHARACTERS, checked_ids, escaped, raise_first_error
-from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
+from seqzoo.pipelines.row_errors import checked_ids, raise_first_error
+from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, split_tokens
 
 _ENCODED_ROWS = 8192
 
@@ -21,14 +22,21 @@ class PairPreprocessor(Preprocessor):
     and inside an exported graph. A model keeps its preprocessor and saves it in `model.keras`.
 
     Args:
-        vocabulary: `Vocabulary` of sources and targets alike.
-        source_length: int. Sources are padded to it; a longer one is an error.
-        target_length: int. Likewise for targets.
+        vocabulary: `Vocabulary` of the sources, and of the targets too unless `target_vocabulary` is given.
+        source_length: int, tokens. Sources are padded to it; a longer one is an error. Tokens are counted after the
+            string is normalised, see `Vocabulary`.
+        target_length: int, tokens. Targets are padded to it; a longer one is an error.
         reverse: bool. Turns the padded source around, `57+5···` into `···5+75` (*Deep Learning from Scratch 2*,
             section 7.3.1; Sutskever et al. 2014, https://arxiv.org/abs/1409.3215).
+        target_vocabulary: `Vocabulary` of the targets, where they have tokens or options of their own; or `None`. One
+            that equals `vocabulary` is the same as `None`.
+
+    Attributes:
+        source_vocabulary: `Vocabulary` of the sources.
+        target_vocabulary: `Vocabulary` of the targets, never `None`; the sources' where the two share one.
 
     Raises:
-        ValueError: for a length below 1.
+        ValueError: for a length below 1, or a `target_vocabulary` that is no `Vocabulary`.
 
     Example:
         >>> preprocessor = PairPreprocessor(Vocabulary("0123456789+"), source_length=7, target_length=4, reverse=True)
@@ -37,40 +45,76 @@ class PairPreprocessor(Preprocessor):
         ([[0, 0, 0, 8, 2, 10, 8]], [[1, 9, 5, 0]], [[9, 5, 0, 0]])
     """
 
-    def __init__(self, vocabulary, source_length, target_length, reverse=False):
+    def __init__(self, vocabulary, source_length, target_length, reverse=False, target_vocabulary=None):
         if source_length < 1 or target_length < 1:
             raise ValueError(
                 "source_length and target_length must be at least 1. "
                 f"Received: source_length={source_length}, target_length={target_length}"
             )
+        if not isinstance(target_vocabulary, Vocabulary | None):
+            raise ValueError(f"target_vocabulary must be a Vocabulary or None. Received: {target_vocabulary!r}")
         lengths = {"source_length": int(source_length), "target_length": int(target_length)}
         super().__init__(vocabulary, **lengths, reverse=bool(reverse))
+        self.source_vocabulary = vocabulary
+        self.target_vocabulary = target_vocabulary or vocabulary
 
     @classmethod
-    def from_pairs(cls, pairs, reverse=False, split="characters", unknown=False):
+    def from_pairs(
+        cls,
+        pairs,
+        reverse=False,
+        source_split="characters",
+        target_split="characters",
+        unknown=False,
+        lower_case=False,
+        normal_form=None,
+        shared=None,
+    ):
         """A preprocessor for `pairs`: their tokens, and the longest source and target as lengths.
+
+        Sources and targets share one vocabulary if both are split alike and no option is given: `unknown`,
+        `lower_case` and `normal_form` are the sources', so that targets are learnt as they stand. A target vocabulary
+        with options of its own is an argument of the constructor.
 
         Args:
             pairs: what `as_pairs` takes: a `tf.data.Dataset` of (source, target) strings, or a sequence of pairs. It
                 is read once, in constant memory.
             reverse: see the class.
-            split: see `Vocabulary`.
-            unknown: see `Vocabulary`.
+            source_split: `"characters"` or `"whitespace"`, see `Vocabulary`.
+            target_split: the same for targets.
+            unknown: bool, whether sources may have tokens that are not in `pairs`; see `Vocabulary`.
+            lower_case: bool, whether sources are read in lower case; see `Vocabulary`.
+            normal_form: str, the Unicode normal form in which sources are read, or `None`; see `Vocabulary`.
+            shared: bool. `True` for one vocabulary, whose options apply to targets as well; `False` for two, which
+                have the tokens of their own side only. `None` chooses as above.
 
         Raises:
-            ValueError: without any pair, for an empty side or invalid UTF-8.
+            ValueError: without any pair, for an empty side or invalid UTF-8, or `shared=True` with two ways to split.
         """
-        tokens, source_length, target_length = set(), 0, 0
+        if shared and source_split != target_split:
+            raise ValueError(
+                "shared=True needs source_split and target_split to be equal. "
+                f"Received: source_split={source_split!r}, target_split={target_split!r}"
+            )
+        options = {"lower_case": lower_case, "normal_form": normal_form}
+        if shared is None:
+            shared = source_split == target_split and not (unknown or lower_case or normal_form)
+        target_options = options if shared else {}
+        sources, targets, source_length, target_length = set(), set(), 0, 0
         for row, (source, target) in enumerate(decoded(as_pairs(pairs)), 1):
-            source, target = split_tokens(source, split), split_tokens(target, split)
+            source = split_tokens(source, source_split, **options)
+            target = split_tokens(target, target_split, **target_options)
             if not source or not target:
                 raise ValueError(f"Pair {row} has an empty {'target' if source else 'source'}.")
-            tokens.update(source, target)
+            sources.update(source)
+            targets.update(target)
             source_length = max(source_length, len(source))
             target_length = max(target_length, len(target))
-        if not tokens:
+        if not sources:
             raise ValueError("There are no pairs. Received an empty dataset.")
-        return cls(Vocabulary(tokens, split, unknown), source_length, target_length, reverse)
+        vocabulary = Vocabulary(sources | targets if shared else sources, source_split, unknown, **options)
+        target_vocabulary = None if shared else Vocabulary(targets, target_split)
+        return cls(vocabulary, source_length, target_length, reverse, target_vocabulary)
 
     def encode_sources(self, strings):
         """Sources as the encoder reads them.
@@ -82,7 +126,7 @@ class PairPreprocessor(Preprocessor):
             `(ids, errors)`: int32 `[batch, source_length]`, padded and reversed; and string `[batch]`, `""` where the
             source is fine, else what is wrong with it, as valid UTF-8. A wrong row never affects its neighbours.
         """
-        ids, errors = self._encode(strings, self.source_length, "source")
+        ids, errors = encode_strings(self.source_vocabulary, strings, self.source_length, "source")
         return (ids[:, ::-1] if self.reverse else ids), errors
 
     def source_ids(self, strings):
@@ -94,7 +138,8 @@ class PairPreprocessor(Preprocessor):
         Returns:
             `(ids, wrong)`: int32 `[batch, source_length]` as in `encode_sources`, and bool `[batch]`.
         """
-        ids, wrong = self._padded_ids(tf.convert_to_tensor(strings, tf.string), self.source_length)
+        strings = tf.convert_to_tensor(strings, tf.string)
+        ids, wrong = padded_ids(self.source_vocabulary, strings, self.source_length)
         return (ids[:, ::-1] if self.reverse else ids), wrong
 
     def encode_ids(self, ids):
@@ -107,7 +152,7 @@ class PairPreprocessor(Preprocessor):
         Returns:
             `(ids, errors)` as in `encode_sources`.
         """
-        length, size = self.source_length, self.vocabulary.size
+        length, size = self.source_length, self.source_vocabulary.size
         ids = tf.convert_to_tensor(ids, tf.int32)
         ids = tf.pad(ids, [(0, 0), (0, tf.maximum(length - tf.shape(ids)[1], 0))])
         padding = ids == PADDING_ID
@@ -131,7 +176,11 @@ class PairPreprocessor(Preprocessor):
 
     def encode_targets(self, strings):
         """Targets as the answer to be learnt: `(ids, errors)` as in `encode_sources`, never reversed."""
-        return self._encode(strings, self.target_length, "target")
+        return encode_strings(self.target_vocabulary, strings, self.target_length, "target")
+
+    def decode(self, ids):
+        """Targets `[batch]` of ids `[batch, length]`; what follows an end must be padding."""
+        return self.target_vocabulary.join(ids)
 
     def pair_errors(self, sources, targets):
         """What is wrong with each pair, string `[batch]`; `""` where nothing is."""
@@ -154,21 +203,32 @@ class PairPreprocessor(Preprocessor):
         """
         return with_teacher_forcing(*checked_ids(*self._encode_pairs(sources, targets)))
 
-    def batches(self, pairs, batch_size, shuffle_seed=None, drop_remainder=False, shuffle_buffer=2**20, epoch=None):
+    def batches(
+        self, pairs, batch_size, shuffle_seed=None, drop_remainder=False, shuffle_buffer=2**20, epoch=None, buckets=1
+    ):
         """Batches for `fit` and `evaluate`.
 
         Up to `shuffle_buffer` pairs are encoded once, at the call, and kept in memory (so that a wrong row is reported
         here); a larger dataset is streamed and shuffled within windows of that many pairs.
+
+        **Buckets.** With `buckets`, each batch holds pairs of similar lengths and is padded only to a length that holds
+        them: sources to one of `buckets` lengths, and targets (with an end symbol, as far as `target_length` has room
+        for it) to the one that belongs to it, so that XLA compiles for `buckets` shapes at most, and for one more where
+        the last batch is not full. Each epoch has each pair once, in other batches and in another order. A model for it
+        must take sources of any length and skip padding; one that reads padding as a token is not trained on what it
+        will read. A data set that is streamed has the plain batches.
 
         Args:
             pairs: what `as_pairs` takes.
             batch_size: int.
             shuffle_seed: int, or `None` to keep the order. The order differs from epoch to epoch, and is the same
                 sequence of orders for the same seed.
-            drop_remainder: bool. Whether to drop a last batch that is not full. XLA compiles again for its shape.
+            drop_remainder: bool. Whether to drop a last batch that is not full; with `shuffle_seed`, other pairs in
+                each epoch, of any length. XLA compiles again for its shape.
             shuffle_buffer: int. Number of pairs, rounded up to whole batches.
             epoch: integer `tf.Variable`, the number of the epoch, which a training that is resumed sets (see
                 `seqzoo.training.Checkpoint`); `None` to count the iterations from 0.
+            buckets: int, the number of different lengths of batches; 1 pads all to `source_length` and `target_length`.
 
         Returns:
             `tf.data.Dataset` of `({"source", "target"}, answer)`; see `__call__`.
@@ -177,18 +237,17 @@ class PairPreprocessor(Preprocessor):
             ValueError: for the first wrong pair, for no pair, or fewer than one batch with `drop_remainder`. A wrong
                 pair far down in a streamed data set is a `tf.errors.InvalidArgumentError` when it is reached.
         """
-        if batch_size < 1 or shuffle_buffer < 1:
+        if min(batch_size, shuffle_buffer, buckets) < 1:
             raise ValueError(
-                "batch_size and shuffle_buffer must be at least 1. "
-                f"Received: batch_size={batch_size}, shuffle_buffer={shuffle_buffer}"
+                "batch_size, shuffle_buffer and buckets must be at least 1. "
+                f"Received: batch_size={batch_size}, shuffle_buffer={shuffle_buffer}, buckets={buckets}"
             )
-        size = self.vocabulary.size
         window_rows = -(-shuffle_buffer // batch_size) * batch_size
-        stored = tf.uint8 if size <= 2**8 else tf.uint16 if size <= 2**16 else tf.int32
+        stored = [_stored_dtype(vocabulary.size) for vocabulary in (self.source_vocabulary, self.target_vocabulary)]
 
         def encode(sources, targets, first_row=1):
             ids = checked_ids(*self._encode_pairs(sources, targets), first_row)
-            return tuple(tf.cast(each, stored) for each in ids)
+            return tuple(map(tf.cast, ids, stored))
 
         # Without a graph, which would take longer to make than it saves.
         blocks = as_pairs(pairs).batch(_ENCODED_ROWS)
@@ -205,14 +264,16 @@ class PairPreprocessor(Preprocessor):
                 f"Too few pairs for a batch of {batch_size}: received {rows}. Use more pairs or a smaller batch size"
             )
         in_memory = rows <= window_rows
+        shapes = None
         if in_memory:
-            windows = tf.data.Dataset.from_tensors(
-                tuple(tf.concat(each, axis=0) for each in zip(*encoded, strict=True))
-            )
+            ids = tuple(tf.concat(each, axis=0) for each in zip(*encoded, strict=True))
+            windows = tf.data.Dataset.from_tensors(ids)
+            if buckets > 1:
+                shapes = Buckets(*(each.numpy() for each in ids), buckets, self.reverse)
         else:
             windows = blocks.map(encode, num_parallel_calls=tf.data.AUTOTUNE).rebatch(window_rows)
 
-        dataset = epochs_of_batches(windows, batch_size, shuffle_seed, drop_remainder, epoch)
+        dataset = epochs_of_batches(windows, batch_size, shuffle_seed, drop_remainder, epoch, shapes)
         if in_memory:
             count = rows // batch_size if drop_remainder else -(-rows // batch_size)
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
@@ -223,7 +284,7 @@ class PairPreprocessor(Preprocessor):
         return read_pairs(path, self)
 
     def hold_out(self, pairs, seed=0, percent=10):
-        """Splits pairs into `(training, validation)`, by source; see `seqzoo.pipelines.hold_out`.
+        """Splits pairs into `(training, validation)`, by normalised source; see `seqzoo.pipelines.hold_out`.
 
         Raises:
             ValueError: for no pair, or the first wrong one by its number, which it has not in the part it falls into.
@@ -234,7 +295,21 @@ class PairPreprocessor(Preprocessor):
             rows += len(sources)
         if rows == 0:
             raise ValueError("There are no pairs. Received an empty data set")
-        return hold_out(pairs, seed, percent)
+        return hold_out(pairs, seed, percent, self)
+
+    def get_config(self):
+        """The constructor's arguments, the vocabularies serialised."""
+        shared = self.target_vocabulary == self.source_vocabulary
+        target_vocabulary = None if shared else keras.saving.serialize_keras_object(self.target_vocabulary)
+        return {**super().get_config(), "target_vocabulary": target_vocabulary}
+
+    @classmethod
+    def from_config(cls, config):
+        """The preprocessor that `get_config` described."""
+        target_vocabulary = config.get("target_vocabulary")
+        if target_vocabulary is not None:
+            target_vocabulary = keras.saving.deserialize_keras_object(target_vocabulary)
+        return super().from_config({**config, "target_vocabulary": target_vocabulary})
 
     def _encode_pairs(self, sources, targets):
         """(source ids, answer ids, errors) of a batch; an error is the source's, or else the target's."""
@@ -242,35 +317,7 @@ class PairPreprocessor(Preprocessor):
         answer_ids, target_errors = self.encode_targets(targets)
         return source_ids, answer_ids, tf.where(source_errors != "", source_errors, target_errors)
 
-    def _padded_ids(self, strings, length):
-        ids, token_counts = self.vocabulary.padded_ids(strings, length)
-        wrong = tf.reduce_any(ids < 0, axis=1) | (token_counts == 0) | (token_counts > length)
-        if self.vocabulary.split == "whitespace" and self.vocabulary.unknown:
-            wrong |= is_invalid(strings)
-        return tf.where(wrong[:, None], PADDING_ID, ids), wrong
 
-    def _encode(self, strings, length, side):
-        strings = tf.convert_to_tensor(strings, tf.string)
-        ids, wrong = self._padded_ids(strings, length)
-
-        def messages():
-            tokens = self.vocabulary.tokenize(strings)
-            token_ids = self.vocabulary.token_ids(tokens)
-            lengths = token_ids.row_lengths()
-            invalid = is_invalid(strings)
-            text = tf.where(invalid, "", strings)
-            shown = tf.strings.substr(text, 0, MAX_SHOWN_CHARACTERS, unit="UTF8_CHAR")
-            value = tf.strings.join([side, " '", shown, tf.where(shown == text, "'", "…'")])
-            unit = self.vocabulary.unit
-            count = tf.strings.as_string(lengths)
-            first = self.vocabulary.first_unlisted(tokens, token_ids)
-            message = tf.where(
-                lengths > length,
-                tf.strings.join([value, " has ", count, f" {unit}s, the model takes at most {length}"]),
-                tf.strings.join([value, f" has the {unit} '", first, "', which is not in the vocabulary"]),
-            )
-            message = tf.where(lengths == 0, f"{side} is empty", message)
-            message = tf.where(invalid, tf.strings.join([f"{side} is not valid UTF-8: ", escaped(strings)]), message)
-            return tf.where(wrong, message, "")
-
-        return ids, tf.cond(tf.reduce_any(wrong), messages, lambda: tf.zeros_like(strings))
+def _stored_dtype(size):
+    """The smallest type of ids below `size` that TensorFlow gathers."""
+    return tf.uint8 if size <= 2**8 else tf.uint16 if size <= 2**16 else tf.int32

@@ -88,16 +88,48 @@ def read_pairs(path, preprocessor=None):
     return pairs
 
 
-def hold_out(pairs, seed=0, percent=10):
+def alternatives(pairs, preprocessor=None):
+    """The different targets of each source, where a source may have several right answers.
+
+    All pairs are held in memory.
+
+    Args:
+        pairs: what `as_pairs` takes.
+        preprocessor: `PairPreprocessor`, to count as one source what it reads as the same tokens, and as one target
+            likewise. Keys and targets are then written as its vocabularies normalise them, see `Vocabulary`.
+
+    Returns:
+        A dictionary of each source, `str`, to its targets, a list of `str` without duplicates; sources and targets in
+        the order in which they first appear.
+
+    Raises:
+        ValueError: naming the first pair that is not valid UTF-8.
+
+    Example:
+        >>> alternatives([("colour", "color"), ("metre", "meter"), ("colour", "hue"), ("colour", "color")])
+        {'colour': ['color', 'hue'], 'metre': ['meter']}
+    """
+    targets = {}
+    for source, target in decoded(as_pairs(pairs)):
+        if preprocessor is not None:
+            source = preprocessor.source_vocabulary.normalize_string(source)
+            target = preprocessor.target_vocabulary.normalize_string(target)
+        targets.setdefault(source, {})[target] = None
+    return {source: list(each) for source, each in targets.items()}
+
+
+def hold_out(pairs, seed=0, percent=10, preprocessor=None):
     """Splits a data set of pairs into one to train on and one to validate on.
 
     Which part a pair falls into depends on its source and the seed alone, so the same source never stands in both,
-    and nothing needs to be held in memory.
+    and nothing needs to be held in memory. Sources that a `preprocessor` reads as the same tokens, such as those that
+    differ in capitals where it reads lower case, count as the same.
 
     Args:
         pairs: what `as_pairs` takes.
         seed: int.
         percent: int. About how much of the data to hold out.
+        preprocessor: `PairPreprocessor` that will read the pairs, or `None`.
 
     Returns:
         `(training, validation)`, two `tf.data.Dataset`s.
@@ -106,7 +138,8 @@ def hold_out(pairs, seed=0, percent=10):
 
     def part(held_out):
         def select(sources, targets):
-            bucket = tf.strings.to_hash_bucket_strong(sources, 100, key=[seed, 0])
+            same = sources if preprocessor is None else preprocessor.source_vocabulary.normalize(sources)
+            bucket = tf.strings.to_hash_bucket_strong(same, 100, key=[seed, 0])
             chosen = (bucket < percent) == held_out
             return tf.boolean_mask(sources, chosen), tf.boolean_mask(targets, chosen)
 

@@ -46,7 +46,9 @@ class TextPreprocessor(Preprocessor):
         super().__init__(vocabulary, lines=bool(lines))
 
     @classmethod
-    def from_text(cls, text, split="characters", unknown=False, lines=False, max_tokens=None):
+    def from_text(
+        cls, text, split="characters", unknown=False, lines=False, max_tokens=None, lower_case=False, normal_form=None
+    ):
         """A preprocessor for the tokens of a text.
 
         Args:
@@ -55,6 +57,8 @@ class TextPreprocessor(Preprocessor):
             unknown: see `Vocabulary`.
             lines: see the class.
             max_tokens: int, or `None` for all: how many tokens to keep, the most frequent ones. Needs `unknown`.
+            lower_case: bool, whether texts and prompts are read in lower case; see `Vocabulary`.
+            normal_form: str, the Unicode normal form in which they are read, or `None`; see `Vocabulary`.
 
         Raises:
             ValueError: for a text without any token, invalid UTF-8, or `max_tokens` without `unknown`.
@@ -72,19 +76,20 @@ class TextPreprocessor(Preprocessor):
                 raise ValueError(f"Piece {number} of the text is not valid UTF-8") from None
             if lines:
                 piece = re.sub(_CARRIAGE_RETURN, "", piece, flags=re.MULTILINE)
-            counts.update(split_tokens(piece, split))
+            counts.update(split_tokens(piece, split, lower_case, normal_form))
         if lines and split == "characters":
             del counts["\n"]
         if not counts:
             raise ValueError("The text has no tokens. Received an empty text.")
         # Sorted first, so that among equally frequent tokens the choice does not depend on the text's order.
         kept = collections.Counter(dict(sorted(counts.items()))).most_common(max_tokens)
-        return cls(Vocabulary([token for token, _ in kept], split, unknown), lines)
+        return cls(Vocabulary([token for token, _ in kept], split, unknown, lower_case, normal_form), lines)
 
     def encode(self, text, name=None):
         """The ids of a whole text.
 
-        The text is streamed; its ids are held, in one, two or four bytes each.
+        The text is streamed; its ids are held, in one, two or four bytes each. A vocabulary with a normal form
+        normalises each piece of the text by itself, which is the same as all of it if pieces are whole lines.
 
         Args:
             text: what `as_text` takes; or ids that were encoded before, which are given back.
@@ -139,7 +144,7 @@ class TextPreprocessor(Preprocessor):
     def unknown_tokens(self, string):
         """The tokens of a `str` that stand outside the vocabulary, each once, in their order."""
         known = set(self.vocabulary.tokens)
-        return list(dict.fromkeys(token for token in split_tokens(string, self.vocabulary.split) if token not in known))
+        return list(dict.fromkeys(token for token in self.vocabulary.split_string(string) if token not in known))
 
     def read(self, path):
         """The ids of a text file; see `read_text` and `encode`."""

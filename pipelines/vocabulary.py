@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from seqzoo.pipelines.normalization import check_normal_form, normalize_string, normalizer
+
 PADDING_ID = 0
 """Pads a short sequence, and so also ends an answer."""
 
@@ -34,9 +36,15 @@ class Vocabulary:
         split: `"characters"` or `"whitespace"`: what one token of a string is.
         unknown: bool. Whether tokens that are not listed get an id of their own, `unknown_id`. Without it such a
             token has the id -1, which every preprocessor reports as an error.
+        lower_case: bool. Whether strings are read in lower case: each character as `str.lower` writes it alone, so
+            that Σ is σ also at the end of a word. Answers are then in lower case, too.
+        normal_form: `"NFC"`, `"NFD"`, `"NFKC"` or `"NFKD"`, the Unicode normal form in which strings are read, so that
+            different code points of the same text are the same tokens; or `None` for strings as they stand. Strings
+            are normalised before they are split: NFKC and NFKD turn other white space into spaces.
 
     Raises:
-        ValueError: for a token that `split` can never produce, or an unknown `split`.
+        ValueError: for a token that can never be read: one that `split` cannot produce, or that is not in lower case
+            or the normal form; for an unknown `split` or `normal_form`, or no token.
 
     Example:
         >>> vocabulary = Vocabulary("0123456789+")
@@ -44,16 +52,21 @@ class Vocabulary:
         13
         >>> vocabulary.lookup(["57+5"]).to_list()
         [[8, 10, 2, 8]]
+        >>> Vocabulary("abc", lower_case=True, normal_form="NFKC").lookup(["ＡＢc"]).to_list()
+        [[2, 3, 4]]
     """
 
-    def __init__(self, tokens, split="characters", unknown=False):
+    def __init__(self, tokens, split="characters", unknown=False, lower_case=False, normal_form=None):
         if split not in SPLITS:
             raise ValueError(f"split must be one of {SPLITS}. Received: split={split!r}")
+        check_normal_form(normal_form)
         self.tokens = sorted(set(tokens))
         self.split = split
         self.unknown = bool(unknown)
+        self.lower_case = bool(lower_case)
+        self.normal_form = normal_form
         for token in self.tokens:
-            _check_token(token, split)
+            _check_token(token, split, self.lower_case, normal_form)
         first_id = START_ID + 1 + self.unknown
         ids = np.arange(first_id, first_id + len(self.tokens), dtype="int32")
         if split == "characters":
@@ -64,9 +77,9 @@ class Vocabulary:
             raise ValueError("A vocabulary needs at least one token. Received none")
         order = np.argsort(keys)
         self._keys, self._key_ids = keys[order], ids[order]
-        # The id of each byte, where a character is a byte whenever it is listed.
+        # The id of each byte, where a character is a byte whenever it is listed, and what is listed is what is read.
         self._byte_ids = None
-        if split == "characters" and not self.unknown and keys.max() < 128:
+        if split == "characters" and not self.unknown and not self.normalizes and keys.max() < 128:
             self._byte_ids = np.full(256, self.unknown_id, "int32")
             self._byte_ids[keys] = ids
         texts = (
@@ -75,12 +88,12 @@ class Vocabulary:
         self._texts = np.array([text.encode() for text in texts], object)
 
     @classmethod
-    def from_strings(cls, strings, split="characters", unknown=False):
-        """Collects the vocabulary of an iterable of `str`."""
+    def from_strings(cls, strings, split="characters", unknown=False, lower_case=False, normal_form=None):
+        """Collects the vocabulary of an iterable of `str`, normalised."""
         tokens = set()
         for string in strings:
-            tokens.update(split_tokens(string, split))
-        return cls(tokens, split=split, unknown=unknown)
+            tokens.update(split_tokens(string, split, lower_case, normal_form))
+        return cls(tokens, split, unknown, lower_case, normal_form)
 
     @property
     def size(self):
@@ -102,12 +115,37 @@ class Vocabulary:
         """What stands between two tokens of a string: nothing, or a space."""
         return "" if self.split == "characters" else " "
 
+    @property
+    def normalizes(self):
+        """Whether strings are read in lower case or in a normal form, and not as they stand."""
+        return self.lower_case or self.normal_form is not None
+
     def split_string(self, string):
-        """The tokens of one `str`, as a list."""
-        return split_tokens(string, self.split)
+        """The tokens of one `str`, normalised, as a list."""
+        return split_tokens(string, self.split, self.lower_case, self.normal_form)
+
+    def normalize_string(self, string):
+        """`normalize` for one `str`."""
+        if self.split == "whitespace":
+            return " ".join(self.split_string(string))
+        return normalize_string(string, self.lower_case, self.normal_form)
+
+    def normalize(self, strings):
+        """Strings as they are read: those with the same result have the same tokens, and no others have.
+
+        Args:
+            strings: string tensor, `[batch]`, UTF-8.
+
+        Returns:
+            string tensor, `[batch]`: in lower case and normal form if the vocabulary has them, with one space between
+            words if it splits at white space.
+        """
+        if self.split == "whitespace":
+            return tf.strings.reduce_join(self.tokenize(strings), axis=-1, separator=" ")
+        return tf.strings.unicode_encode(self.tokenize(strings), "UTF-8") if self.normalizes else strings
 
     def tokenize(self, strings):
-        """Splits strings into comparable tokens.
+        """Normalises strings and splits them into comparable tokens.
 
         Args:
             strings: string tensor, `[batch]`.
@@ -115,9 +153,12 @@ class Vocabulary:
         Returns:
             Ragged tensor `[batch, (length)]`: int32 code points, or the words as strings.
         """
-        if self.split == "characters":
-            return _code_points(strings)
-        return tf.strings.split(strings)
+        if self.split == "characters" or self.normalizes:
+            tokens = _code_points(strings)
+        if self.normalizes:
+            tokens = normalizer(self.lower_case, self.normal_form)(tokens)
+            strings = tf.strings.unicode_encode(tokens, "UTF-8") if self.split == "whitespace" else strings
+        return tokens if self.split == "characters" else tf.strings.split(strings)
 
     def lookup(self, strings):
         """Ids of the tokens of each string.
@@ -195,7 +236,13 @@ class Vocabulary:
 
     def get_config(self):
         """The constructor's arguments."""
-        return {"tokens": self.tokens, "split": self.split, "unknown": self.unknown}
+        return {
+            "tokens": self.tokens,
+            "split": self.split,
+            "unknown": self.unknown,
+            "lower_case": self.lower_case,
+            "normal_form": self.normal_form,
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -206,14 +253,16 @@ class Vocabulary:
         return isinstance(other, Vocabulary) and self.get_config() == other.get_config()
 
     def __hash__(self):
-        return hash((tuple(self.tokens), self.split, self.unknown))
+        return hash((tuple(self.tokens), self.split, self.unknown, self.lower_case, self.normal_form))
 
     def __repr__(self):
-        return f"Vocabulary(size={self.size}, split={self.split!r}, unknown={self.unknown})"
+        options = f", lower_case={self.lower_case}, normal_form={self.normal_form!r}" if self.normalizes else ""
+        return f"Vocabulary(size={self.size}, split={self.split!r}, unknown={self.unknown}{options})"
 
 
-def split_tokens(string, split):
-    """The tokens of one `str` as a list, split as `Vocabulary.tokenize` splits: words at ASCII white space."""
+def split_tokens(string, split, lower_case=False, normal_form=None):
+    """The tokens of one `str` as a list, as `Vocabulary.tokenize` has them: words are split at ASCII white space."""
+    string = normalize_string(string, lower_case, normal_form)
     return list(string) if split == "characters" else [word.decode() for word in string.encode().split()]
 
 
@@ -227,9 +276,15 @@ def _code_points(strings):
     return tf.strings.unicode_decode(strings, "UTF-8", errors="replace", replacement_char=_INVALID_CODE_POINT)
 
 
-def _check_token(token, split):
+def _check_token(token, split, lower_case, normal_form):
     if split == "characters":
         if len(token) != 1 or 0xD800 <= ord(token) <= 0xDFFF or ord(token) == _INVALID_CODE_POINT:
             raise ValueError(f"A token of split='characters' must be one Unicode character. Received: {token!r}")
     elif split_tokens(token, split) != [token]:
         raise ValueError(f"A token of split='whitespace' must be one word without white space. Received: {token!r}")
+    normalized = normalize_string(token, lower_case, normal_form)
+    if normalized != token:
+        raise ValueError(
+            f"A token must be as it is read with lower_case={lower_case} and normal_form={normal_form!r}, "
+            f"{normalized!r}; Vocabulary.from_strings normalises tokens. Received: {token!r}"
+        )

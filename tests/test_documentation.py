@@ -1,6 +1,6 @@
 """The examples of README and docs run as they stand, and what the pages name exists."""
 
-import importlib.util
+import datetime
 import itertools
 import json
 import os
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from seqzoo import cli
-from seqzoo.pipelines import read_pairs
+from seqzoo.pipelines import read_pairs, spellings
 from seqzoo.pipelines.pairs import decoded
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -292,17 +292,8 @@ def test_file_in_the_readme_has_the_ten_dates_that_it_says(tmp_path):
     text = README.read_text(encoding="utf-8")
     assert "ten lines" in text
     assert len(pairs) == 10
-    make_dates = loaded(ROOT / "tests/make_dates.py")
     for source, target in pairs.items():
-        assert source in make_dates.spellings(make_dates.datetime.date.fromisoformat(target))
+        assert source in spellings(datetime.date.fromisoformat(target))
     train, generate = (cli._parser().parse_args(words) for words in shell_commands(block.code))
     assert (train.data, generate.model) == (name, f"{train.output}/model.keras")
     assert set(generate.source) <= set(pairs)
-
-
-def loaded(path):
-    """A Python file as a module."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -152,6 +152,8 @@ def train(
         **data_manifest(facts, data, validation_data),
     }
     run = {"seed": seed, "data": str(data) if data else recipe.data_name, **facts}
+    if (passes := recipe.passes(training)) > 1:
+        run["passes_per_epoch"] = passes
     is_chief = workers is None or workers.is_chief
     if not is_chief:
         workers.wait()  # For the chief's manifest.
@@ -200,6 +202,7 @@ def _write_results(output, recipe, model, validation, checkpoint, run, cpu):
         **{name: checkpoint.history[-1][name] for name in ("loss", "val_loss")},
         "parameters": model.count_params(),
         "epochs": len(checkpoint.history),
+        "steps": int(keras.ops.convert_to_numpy(model.optimizer.iterations)),
         **run,
         "recipe": dataclasses.asdict(recipe),
         "wall_seconds": time.monotonic() - checkpoint.began + checkpoint.earlier_seconds["wall"],

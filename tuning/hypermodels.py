@@ -155,6 +155,8 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         return history
 
     def _batches(self, recipe):
+        # Each part of Hyperband's trainings passes over the data as often an epoch as the whole does.
+        recipe = dataclasses.replace(recipe, epochs=self.base_recipe.epochs)
         return recipe.batches(self.preprocessor_for(recipe), self.training, self.seed)
 
     def _steps_per_epoch(self, recipe):
@@ -173,10 +175,12 @@ class Seq2SeqHyperModel(RecipeHyperModel):
         "embedding_dim": [16, 32, 64],
         "cell": ["lstm", "gru", "simple_rnn"],
         "num_layers": [1, 2],
-        "dropout": [0.0, 0.1, 0.2],
-        "peeky": [False, True],
+        "dropout": [0.0, 0.1, 0.3],
+        "model": ["Seq2Seq", "PeekySeq2Seq", "AttentionSeq2Seq"],
+        "bidirectional": [False, True],
         "reverse": [False, True],
         "pass_cell_state": [False, True],
+        "label_smoothing": [0.0, 0.05, 0.1],
         "learning_rate": [1e-3, 2e-3, 4e-3, 8e-3],
         "batch_size": [64, 128, 256],
     }
@@ -185,11 +189,8 @@ class Seq2SeqHyperModel(RecipeHyperModel):
 
     @classmethod
     def own_value(cls, recipe, name):
-        """The recipe's own value; `peeky` follows from its model."""
-        return recipe.model == "PeekySeq2Seq" if name == "peeky" else getattr(recipe, name)
-
-    def _with_values(self, peeky, **values):
-        return dataclasses.replace(self.base_recipe, model="PeekySeq2Seq" if peeky else "Seq2Seq", **values)
+        """The recipe's own value; where it leaves `bidirectional` to its model, what that does."""
+        return recipe.is_bidirectional if name == "bidirectional" else getattr(recipe, name)
 
     def preprocessor_for(self, recipe):
         """The preprocessor, reversing as the recipe has it."""
@@ -239,8 +240,8 @@ def _checked(name, value, default):
         raise ValueError(f"{name} must be one of {', '.join(default)}. Received: {value!r}")
     if is_number and not (0 < value < float("inf") or (value == 0 and 0 in default)):
         raise ValueError(f"{name} must be {'at least' if 0 in default else 'above'} 0. Received: {value!r}")
-    if name == "dropout" and value >= 1:
-        raise ValueError(f"dropout must be below 1. Received: {value!r}")
+    if name in ("dropout", "label_smoothing") and value >= 1:
+        raise ValueError(f"{name} must be below 1. Received: {value!r}")
     return value
 
 

@@ -94,7 +94,8 @@ def _command(recipe, data, seed):
 
 
 _HELD_OUT = (
-    "rows", "exact_match", "character_accuracy", "tokens", "nats_per_token", "bits_per_token", "perplexity", "accuracy",
+    "rows", "sources", "exact_match", "token_error_rate", "character_accuracy",
+    "tokens", "nats_per_token", "bits_per_token", "perplexity", "accuracy",
 )  # fmt: skip
 
 

@@ -77,10 +77,14 @@ def _usage(card, is_text):
 
 def _pair_figures(card):
     held_out = card["held_out"]
-    wrong = _wrong(held_out["rows"], held_out["exact_match"])
+    rows = held_out["rows"]
+    sources = held_out.get("sources", rows)
+    evaluated = f"{rows:,} rows" if sources == rows else f"{sources:,} sources ({rows:,} pairs)"
+    errors = f" The token error rate is {held_out['token_error_rate']:.3%}." if "token_error_rate" in held_out else ""
     yield (
-        f"Held-out accuracy: **{held_out['exact_match']:.2%}** of {held_out['rows']:,} rows match exactly, {wrong:,} "
-        f"do not; character accuracy is {held_out['character_accuracy']:.3%}, each answer's end included."
+        f"Held-out accuracy: **{held_out['exact_match']:.2%}** of {evaluated} match exactly, "
+        f"{_wrong(sources, held_out['exact_match']):,} do not; character accuracy is "
+        f"{held_out['character_accuracy']:.3%}, each answer's end included.{errors}"
     )
     if "sums" not in card:
         return

@@ -7,33 +7,40 @@ import tempfile
 
 import tensorflow as tf
 
+from seqzoo.export.comparison import raise_if_different, reported
 from seqzoo.export.litert.signatures import signatures
 from seqzoo.export.saved_model.signatures import write_functions
-from seqzoo.export.verification import raise_if_different, verification_of
+from seqzoo.export.verification import verification_of
+from seqzoo.export.vocabularies import vocabularies
 from seqzoo.io.files import replacing
 
 QUANTIZATIONS = ("float16", "dynamic_int8")
 
 
-def litert(model, path, quantize=None, data=None):
+def litert(model, path, quantize=None, data=None, beam_size=1, length_penalty=0.0):
     """Writes a model as a LiteRT (TensorFlow Lite) file.
 
     What is written is read back with the LiteRT runtime and compared with the model before it is renamed into place.
 
     Args:
-        model: `StringModel` of characters.
+        model: `StringModel` that reads characters; it may answer with words.
         path: file name that ends in `.tflite`. A file of that name is replaced.
         quantize: `"float16"` or `"dynamic_int8"`, how weights are kept; `None` for float32.
         data: pairs, or a text, to compare and score on; see `seqzoo.export.verification`.
+        beam_size: int, how many unfinished answers `serving_default` and `batch_1` keep at each step; 1 is greedy
+            search, which `decode_step` always is.
+        length_penalty: float from 0, of beam search; see `seqzoo.models.decoding.beam_search`.
 
     Returns:
         A dictionary: `path`, and the content of `NAME.tflite.json` beside the file: `format`, `model` (its class),
-        `signatures`, `bytes`, `quantize`, and the results of the comparison: `rows`, `equal`, `near_ties`, `different`
-        (0 without a quantisation), and `score`. A model in mixed precision is compared in float32.
+        `signatures`, `bytes`, `quantize`; `beam_size` and `length_penalty`; `normal_form`, in which a client has to
+        bring texts before it sends them, or `None`; `lower_case`, whether capitals are read as their lower case; and
+        the results of the comparison: `rows`, `equal`, `near_ties`, `different` (0 without a quantisation), `score` and
+        `other_signatures`. A model in mixed precision is compared in float32.
 
     Raises:
-        ValueError: for another file name or quantisation, a vocabulary of words or with NUL in it, or float32 weights
-            that do not answer as the model does.
+        ValueError: for another file name or quantisation, a vocabulary of words to read or with NUL in it, a beam that
+            is none, or float32 weights that do not answer as the model does.
     """
     path = pathlib.Path(path)
     if path.suffix != ".tflite":
@@ -42,12 +49,13 @@ def litert(model, path, quantize=None, data=None):
         raise ValueError(f"quantize must be one of {QUANTIZATIONS}. Received: quantize={quantize!r}")
     if reason := why_not_litert(model):
         raise ValueError(reason)
-    verification = verification_of(_in_float32(model), data)
-    functions = signatures(verification.model)
+    verification = verification_of(_in_float32(model), data, beam_size, length_penalty)
+    functions = signatures(verification.model, beam_size, length_penalty)
+    vocabulary, _ = vocabularies(model)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         pathlib.Path(temporary).write_bytes(_converted(functions, quantize))
-        result = verification.verify_litert(_interpreter(temporary))
+        result = verification.verify_litert(_interpreter(temporary), quantize is not None)
         if quantize is None:
             raise_if_different(result)
         report = {
@@ -56,7 +64,11 @@ def litert(model, path, quantize=None, data=None):
             "quantize": quantize,
             "signatures": list(functions),
             "bytes": os.path.getsize(temporary),
-            **{key: value for key, value in result.items() if key != "first_different"},
+            "beam_size": beam_size,
+            "length_penalty": length_penalty,
+            "lower_case": vocabulary.lower_case,
+            "normal_form": vocabulary.normal_form,
+            **reported(result),
         }
     with replacing(path.with_suffix(".tflite.json")) as beside:
         pathlib.Path(beside).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -65,10 +77,10 @@ def litert(model, path, quantize=None, data=None):
 
 def why_not_litert(model):
     """Why a model cannot become a LiteRT file, as a sentence; `None` if it can."""
-    vocabulary = model.preprocessor.vocabulary
-    if vocabulary.unit != "character":
+    read, written = vocabularies(model)
+    if read.unit != "character":
         return "A LiteRT model reads code points, so it needs a vocabulary of characters, not of words"
-    if "\0" in vocabulary.tokens:
+    if any("\0" in token for token in (*read.tokens, *written.tokens)):
         return "In a LiteRT model code point 0 ends a text, so '\\0' cannot be in its vocabulary"
     return None
 

@@ -10,12 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from seqzoo.export.clients import loaded
+from seqzoo.export.comparison import raise_if_different, reported
 from seqzoo.export.saved_model.signatures import write_functions
-from seqzoo.export.verification import raise_if_different, verification_of
+from seqzoo.export.verification import verification_of
+from seqzoo.export.vocabularies import vocabularies
 from seqzoo.io.files import output_folder, rename_to_next_version
 
 
-def saved_model(model, path, data=None):
+def saved_model(model, path, data=None, beam_size=1, length_penalty=0.0):
     """Writes a model as the next version of a SavedModel, the folder `path/1`, `path/2` and so on.
 
     The folder `path` is what TensorFlow Serving takes as `model_base_path`. What is written is read back through
@@ -25,17 +27,23 @@ def saved_model(model, path, data=None):
         model: `StringModel`.
         path: folder; made if need be.
         data: pairs, or a text, to compare and score on; see `seqzoo.export.verification`.
+        beam_size: int, how many unfinished answers are kept at each step; 1 is greedy search. With a beam there is
+            also the signature `n_best`, of as many answers.
+        length_penalty: float from 0, of beam search; see `seqzoo.models.decoding.beam_search`.
 
     Returns:
         A dictionary: `path`, the version's folder; `format`; `model`, its class; `signatures`; `bytes`; `warm_up`, the
         number of requests that TensorFlow Serving replays at start, 0 where `tensorflow-serving-api` is not installed;
-        and the results of the comparison: `rows`, `equal`, `near_ties`, `different` (0) and `score`. `export.json` has
-        the same and `tokens`, the token of each id.
+        `beam_size` and `length_penalty`; and the results of the comparison: `rows`, `equal`, `near_ties`, `different`
+        (0), `score` and `other_signatures`. `export.json` has the same, and `tokens`, the token of each id that is
+        written, and `source_tokens`, of each that is read, where these are others.
 
     Raises:
-        ValueError: where `path` is no folder, or what was written does not answer as the model does.
+        ValueError: where `path` is no folder, for a beam that is none, or where what was written does not answer as the
+            model does.
     """
-    functions, verification = model.serving_functions(), verification_of(model, data)
+    functions = model.serving_functions(beam_size=beam_size, length_penalty=length_penalty)
+    verification = verification_of(model, data, beam_size, length_penalty)
     with output_folder(path) as path, tempfile.TemporaryDirectory(dir=path, prefix=".export-") as temporary:
         folder = pathlib.Path(temporary, "version")
         with _quiet():
@@ -53,18 +61,24 @@ def saved_model(model, path, data=None):
             "model": type(model).__name__,
             "signatures": list(functions),
             "warm_up": warm_up,
+            "beam_size": beam_size,
+            "length_penalty": length_penalty,
             "bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
-            **{key: value for key, value in result.items() if key != "first_different"},
+            **reported(result),
         }
-        stored = json.dumps({**report, "tokens": _tokens(model)}, ensure_ascii=False, indent=2) + "\n"
+        stored = json.dumps({**report, **_tokens(model)}, ensure_ascii=False, indent=2) + "\n"
         (folder / "export.json").write_text(stored, encoding="utf-8")
         return {"path": str(rename_to_next_version(folder, path)), **report}
 
 
 def _tokens(model):
-    """The token of each id; `None` for those that are no text: padding, start or end, unknown."""
-    vocabulary = model.preprocessor.vocabulary
-    return [None] * (vocabulary.size - len(vocabulary.tokens)) + list(vocabulary.tokens)
+    """The token of each id, by side; `None` for those that are no text: padding, start or end, unknown."""
+    read, written = vocabularies(model)
+    sides = {"tokens": written} if read == written else {"tokens": written, "source_tokens": read}
+    return {
+        name: [None] * (vocabulary.size - len(vocabulary.tokens)) + list(vocabulary.tokens)
+        for name, vocabulary in sides.items()
+    }
 
 
 def _write_warm_up(folder, name, requests):
@@ -112,7 +126,12 @@ def _quoted(body):
 
 
 def _plain(value):
-    return [text.decode() if isinstance(text, bytes) else text for text in np.asarray(value).tolist()]
+    """As lists of what JSON holds; alignments, which are many numbers, to three decimals."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if np.ndim(value) > 2:
+        value = [[[round(share, 3) for share in row] for row in rows] for rows in value.tolist()]
+    return [_plain(each) for each in value] if np.ndim(value) else getattr(value, "item", lambda: value)()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,9 @@ export async function load(entry) {
   const model = await loadAndCompile(file, {accelerator: 'wasm'});
   try {
     const codePoints = [...(await run(model, 'vocabulary', {})).code_points];
-    return new (entry.kind === 'text' ? LanguageModel : Seq2Seq)(model, codePoints, entry);
+    // Of words each id has several, and zeros after them.
+    const [, width] = model.signatures.vocabulary.getOutputDetails()[0].shape;
+    return new (entry.kind === 'text' ? LanguageModel : Seq2Seq)(model, codePoints, entry, width);
   } catch (error) {
     model.delete();
     throw error;
@@ -57,19 +59,38 @@ class Model {
     this.model = model;
     this.codePoints = codePoints;
     this.entry = entry;
-    this.characters = new Set(codePoints.filter(point => point > 0));
-    this.names = codePoints.map((point, id) => id === 0 ? '' : toText([point]) || UNKNOWN_TEXT);
+    this.characters = new Set(entry.tokens);
   }
 
   /** The first character that the model cannot read, as the model's own error names it. */
   outsider(text) {
-    return [...text].find(character => !this.characters.has(character.codePointAt(0)));
+    return [...text].find(character => !this.characters.has(character));
+  }
+
+  /** A text as the model reads it: in the normal form and in lower case if its vocabulary has them. */
+  normalized(text) {
+    const {normal_form: form, lower_case: lowerCase} = this.entry;
+    const inForm = each => form ? each.normalize(form) : each;
+    text = inForm(text);
+    return lowerCase ? inForm([...text].map(character => character.toLowerCase()).join('')) : text;
   }
 
   delete() { this.model.delete(); }
 }
 
 export class Seq2Seq extends Model {
+  constructor(model, codePoints, entry, width) {
+    super(model, codePoints, entry);
+    this.ofWords = width !== undefined;
+    this.names = [];
+    for (let at = 0; at < codePoints.length; at += width ?? 1) {
+      this.names.push(at === 0 ? '' : toText(codePoints.slice(at, at + (width ?? 1))) || UNKNOWN_TEXT);
+    }
+  }
+
+  /** What stands between two tokens of an answer. */
+  get separator() { return this.ofWords ? ' ' : ''; }
+
   /** The answer to a source. */
   async answer(source) {
     const reply = await run(this.model, 'batch_1', {source: this.#padded(source)});
@@ -77,39 +98,52 @@ export class Seq2Seq extends Model {
     return toText([...reply.answer]);
   }
 
-  /** The answer step by step: of each {character, probabilities: [[character, probability], …]}, '' being its end. */
+  /**
+   * The answer step by step: of each {token, probabilities: [[token, probability], …], alignment}, '' being its end. The
+   * alignment has a share for each character of the source, as the model reads it; undefined without attention.
+   */
   async * steps(source) {
     const states = await run(this.model, 'encode', {source: this.#padded(source)});
     if (states.error[0]) throw new Error(this.#reason(source));
+    const shapes = this.#shapes();
     let token = 0;
     for (let step = 0; step < this.entry.target_length; step++) {
       const inputs = {token: Int32Array.of(token)};
       for (const [name, value] of Object.entries(states)) {
-        if (name !== 'error') inputs[name] = [value, [1, value.length]];
+        if (name !== 'error') inputs[name] = [value, shapes[name]];
       }
       const reply = await run(this.model, 'decode_step', inputs);
       const probabilities = [...reply.probabilities].map((share, id) => [this.names[id], share]);
       token = reply.next[0];
-      yield {character: toText([token]), probabilities: probabilities.filter((_, id) => id !== 1)};
+      yield {
+        token: this.ofWords ? this.names[token] : toText([token]),
+        probabilities: probabilities.filter((_, id) => id !== 1),
+        alignment: reply.alignment && [...reply.alignment].slice(0, [...this.normalized(source)].length),
+      };
       if (token <= 0) return;
       for (const name of Object.keys(reply)) if (name in states) states[name] = reply[name];
     }
   }
 
+  #shapes() {
+    const details = this.model.signatures.decode_step.getInputDetails();
+    return Object.fromEntries(details.map(each => [each.name, [...each.shape]]));
+  }
+
   #padded(source) {
-    const points = toCodePoints(source);
+    const points = toCodePoints(this.normalized(source));
     if (points.length === 0 || points.length > this.entry.source_length) throw new Error(this.#reason(source));
     return [Int32Array.from({length: this.entry.source_length}, (_, i) => points[i] ?? 0), [1, this.entry.source_length]];
   }
 
   // In the words of seqzoo's own errors.
   #reason(source) {
-    const length = [...source].length;
+    const read = this.normalized(source), length = [...read].length;
     if (length === 0) return 'source is empty';
     if (length > this.entry.source_length) {
       return `source '${source}' has ${length} characters, the model takes at most ${this.entry.source_length}`;
     }
-    return `source '${source}' has the character '${this.outsider(source)}', which is not in the vocabulary`;
+    return `source '${source}' has the character '${this.outsider(read)}', which is not in the vocabulary`;
   }
 }
 
@@ -119,6 +153,7 @@ export class LanguageModel extends Model {
    * While it reads the prompt it yields '' for each character, so that the caller can stop.
    */
   async * write(prompt, {temperature, topK, length}) {
+    prompt = this.normalized(prompt);
     const hasUnknown = this.codePoints[2] === -1;
     const outsider = this.outsider(this.entry.lines ? prompt.replace(/^\n/, '') : prompt);
     if (outsider !== undefined && !hasUnknown) {
@@ -130,7 +165,7 @@ export class LanguageModel extends Model {
     const states = this.#zeros();
     let logits;
     for (const token of begins ? [0, ...points] : points) {
-      logits = await this.#step(this.characters.has(token) || token === 0 ? token : UNKNOWN, states);
+      logits = await this.#step(this.codePoints.includes(token) ? token : UNKNOWN, states);
       yield '';
     }
     for (let written = 0; written < length; written++) {

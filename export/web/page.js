@@ -1,4 +1,5 @@
 // The page: chooses a model, runs it, and shows its output.
+import {Alignment} from './alignment.js';
 import {drawCurves} from './chart.js';
 import {load} from './models.js';
 
@@ -7,7 +8,7 @@ const STEP_MILLISECONDS = 120;
 const at = id => document.getElementById(id);
 const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
 const isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
-const shown = character => ({'': 'end', ' ': '␣', '\n': '↵'})[character] ?? character;
+const shown = token => ({'': 'end', ' ': '␣', '\n': '↵'})[token] ?? token;
 
 // The model that is shown, and its entry in models.json.
 let model, entry;
@@ -62,7 +63,8 @@ async function show(chosen) {
 
 function clear() {
   for (const id of ['answer', 'verdict', 'written', 'speed', 'many-result']) at(id).textContent = '';
-  for (const id of ['steps', 'many-wrong']) at(id).replaceChildren();
+  for (const id of ['steps', 'many-wrong', 'alignment']) at(id).replaceChildren();
+  at('aligned').hidden = true;
   for (const id of ['source', 'prompt']) showError(id, '');
 }
 
@@ -86,9 +88,15 @@ async function ask(isOvertaken) {
   const source = at('source').value;
   at('answer').textContent = at('verdict').textContent = '';
   at('steps').replaceChildren();
+  at('aligned').hidden = true;
+  const alignment = new Alignment(at('alignment'), [...model.normalized(source)].map(shown));
   for await (const step of model.steps(source)) {
-    at('answer').textContent += step.character;
+    at('answer').textContent += (step.token && at('answer').textContent && model.separator) + step.token;
     at('steps').append(bars(step));
+    if (step.alignment && step.token) {
+      at('aligned').hidden = false;
+      alignment.add(shown(step.token), step.alignment);
+    }
     if (!isStill) await pause(STEP_MILLISECONDS);
     if (isOvertaken()) return;
   }
@@ -104,9 +112,9 @@ function sumOf(source) {
   return operands ? String(BigInt(operands[1]) + BigInt(operands[2])) : undefined;
 }
 
-function bars({character, probabilities}) {
+function bars({token: chosen, probabilities}) {
   const item = document.createElement('li');
-  item.append(Object.assign(document.createElement('b'), {textContent: shown(character)}));
+  item.append(Object.assign(document.createElement('b'), {textContent: shown(chosen)}));
   for (const [token, share] of probabilities.toSorted((a, b) => b[1] - a[1]).slice(0, 4)) {
     const bar = item.appendChild(document.createElement('div'));
     bar.className = 'bar';

@@ -1,4 +1,4 @@
-"""Greedy decoding: the most probable token at each step, until an answer's end."""
+"""Greedy search: the most probable token at each step, until an answer's end."""
 
 import tensorflow as tf
 
@@ -48,3 +48,35 @@ def decode_greedily(step, states, batch, length):
     ids = ids.unstack(tf.fill([length, batch], PADDING_ID))
     _, ids, *state = tf.while_loop(unfinished, write, (0, ids, *state))
     return tf.transpose(ids.stack()), state[-1]
+
+
+def greedy_alignment(aligned_step, states, batch, length):
+    """Greedy answers, and how each of their tokens was aligned.
+
+    Args:
+        aligned_step: `AttentionDecoder.aligned_step`.
+        states: what the first step takes.
+        batch: int32 scalar.
+        length: int, the most tokens of an answer.
+
+    Returns:
+        `(ids, alignments)`: int32 `[batch, length]`, 0 from the answer's end on, and float32
+        `[batch, length, source_length]`.
+    """
+
+    def step(position, token, ended, states, ids, alignments):
+        logits, alignment, states = aligned_step(token, states)
+        token = tf.where(ended, PADDING_ID, tf.argmax(logits, axis=-1, output_type=tf.int32))
+        ids, alignments = ids.write(position, token), alignments.write(position, alignment)
+        return position + 1, token, ended | (token == PADDING_ID), states, ids, alignments
+
+    state = (
+        0,
+        tf.fill([batch], START_ID),
+        tf.fill([batch], False),
+        states,
+        tf.TensorArray(tf.int32, length, element_shape=[None]),
+        tf.TensorArray(tf.float32, length, element_shape=[None, None]),
+    )
+    *_, ids, alignments = tf.while_loop(lambda position, *_: position < length, step, state)
+    return tf.transpose(ids.stack()), tf.transpose(alignments.stack(), (1, 0, 2))

@@ -4,11 +4,15 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from seqzoo.models.layers.dropout import Dropout
 from seqzoo.models.layers.initializers import initializer_options
 from seqzoo.models.layers.scan import scan
 from seqzoo.runtime import has_gpu
 
 CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple_rnn": keras.layers.SimpleRNN}
+
+# A gate of so much is open, or closed, to the last bit, whatever is added; also in half precision.
+_SATURATED = 1e4
 
 
 @keras.saving.register_keras_serializable("seqzoo")
@@ -30,6 +34,9 @@ class Recurrent(keras.layers.Layer):
         inputs: `[batch, length, dim]`.
         states: list of `[batch, units]`, as many as `number_of_states(cell)`; `None` for zeros.
         context: `[batch, context_dim]`, or `None`. In the kernel it stands before the inputs.
+        token_mask: bool `[batch, length]`, `False` at padding, which may stand before or after the inputs and is
+            skipped: the last states are those after the last input. What is returned at padding has no meaning. `None`
+            reads all. Only without a context.
 
     Returns:
         `(outputs, states)`: `[batch, length, units]`, and the last states.
@@ -59,20 +66,30 @@ class Recurrent(keras.layers.Layer):
         # XLA cannot compile cuDNN, which only the stock layer calls.
         self.rnn.supports_jit = self.supports_jit = not self._calls_stock_layer or self.rnn.supports_jit
 
-    def build(self, inputs_shape, states_shape=None, context_shape=None):
+    def build(self, inputs_shape, states_shape=None, context_shape=None, token_mask_shape=None):
         """Makes the stock layer's weights."""
         context_dim = context_shape[-1] if context_shape else 0
         self.rnn.build((None, None, inputs_shape[-1] + context_dim))
 
-    def call(self, inputs, states=None, context=None):
+    def call(self, inputs, states=None, context=None, token_mask=None):
         """See the class."""
         if self._calls_stock_layer:
             if context is not None:
                 inputs = ops.concatenate([repeat(context, inputs), inputs], axis=-1)
-            outputs, *states = self.rnn(inputs, initial_state=states)
+            outputs, *states = self.rnn(inputs, initial_state=states, token_mask=token_mask)
             return outputs, states
         projected = self.project(ops.transpose(inputs, (1, 0, 2)))
-        from_context = 0.0 if context is None else self.project_context(context)
+        if token_mask is not None:
+            projected = self.skip(projected, ops.transpose(token_mask))
+        outputs, states = self._run(projected, 0.0 if context is None else self.project_context(context), states)
+        if token_mask is not None:
+            after = ops.concatenate([token_mask[:, 1:], ops.zeros_like(token_mask[:, :1])], axis=1)
+            is_last = ops.cast(ops.logical_and(token_mask, ops.logical_not(after)), outputs.dtype)
+            states = [ops.sum(is_last[:, :, None] * outputs, axis=1), *states[1:]]
+        return outputs, states
+
+    def _run(self, projected, from_context, states):
+        """Outputs `[batch, length, units]` and last states of projected inputs `[length, batch, gates × units]`."""
         if not self.unroll:
             if states is None:
                 zeros = ops.zeros((ops.shape(projected)[1], self.units), self.compute_dtype)
@@ -85,7 +102,7 @@ class Recurrent(keras.layers.Layer):
             outputs, states = scan(combine, projected + from_context, kernel, bias, states, adds)
             return ops.transpose(outputs, (1, 0, 2)), states
         outputs = []
-        for step_inputs in ops.unstack(projected, inputs.shape[1], axis=0):
+        for step_inputs in ops.unstack(projected, projected.shape[0], axis=0):
             gates = step_inputs + from_context
             states = self._combine(gates, self.recur(gates, states), states, gated_carry)
             outputs.append(states[0])
@@ -102,6 +119,16 @@ class Recurrent(keras.layers.Layer):
     def project_context(self, context):
         """A context `[batch, context_dim]` times its part of the kernel: `[batch, gates × units]`."""
         return ops.matmul(context, self._weight("kernel")[: context.shape[-1]])
+
+    def skip(self, projected, mask):
+        """Projected inputs `[…, gates × units]` that leave the state as it is where `mask`, bool `[…]`, is `False`.
+
+        An LSTM's cell state stays as it is by closed input gates and open forget gates, a GRU's state by open update
+        gates. The state of zeros before the first input stays of zeros in every cell, outputs included.
+        """
+        gates = {"lstm": [-_SATURATED, _SATURATED, 0.0, 0.0], "gru": [_SATURATED, 0.0, 0.0], "simple_rnn": [0.0]}
+        skipped = ops.repeat(ops.convert_to_tensor(gates[self.cell], self.compute_dtype), self.units)
+        return ops.where(mask[..., None], projected, skipped)
 
     def step(self, projected, states, recurrent=None):
         """One step of the cell on projected inputs, for inference: XLA would repeat a gradient through many of them.
@@ -195,13 +222,33 @@ def gated_carry(state, gate):
     return new, gradient
 
 
-def recurrent_layers(cell, hidden_dim, num_layers, unroll, initializer, dtype):
-    """`num_layers` layers `Recurrent`; see there."""
+def recurrent_layers(cell, hidden_dim, num_layers, unroll, initializer, dtype, prefix=""):
+    """`num_layers` layers `Recurrent`, whose names begin with `prefix`."""
     if num_layers < 1:
         raise ValueError(f"num_layers must be at least 1. Received: num_layers={num_layers}")
     return [
-        Recurrent(cell, hidden_dim, unroll, initializer, dtype=dtype, name=f"{cell}_{i}") for i in range(num_layers)
+        Recurrent(cell, hidden_dim, unroll, initializer, dtype=dtype, name=f"{prefix}{cell}_{i}")
+        for i in range(num_layers)
     ]
+
+
+def token_layers(config, dropouts):
+    """What encoders and decoders begin with, made from their constructor's arguments.
+
+    Returns:
+        `(embedding, recurrent layers, dropout layers)`, of the last as many as `dropouts`.
+    """
+    initializer, dtype = config["initializer"], config["dtype"]
+    embedding = keras.layers.Embedding(
+        config["vocabulary_size"],
+        config["embedding_dim"],
+        dtype=dtype,
+        name="embedding",
+        **initializer_options(initializer, "embedding"),
+    )
+    sizes = [config[name] for name in ("cell", "hidden_dim", "num_layers", "unroll")]
+    drops = [Dropout(config["dropout"], dtype=dtype, name=f"dropout_{i}") for i in range(dropouts)]
+    return embedding, recurrent_layers(*sizes, initializer, dtype), drops
 
 
 def number_of_states(cell):

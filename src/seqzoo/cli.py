@@ -5,7 +5,8 @@ import functools
 import os
 import sys
 
-from seqzoo import commands, startup
+from seqzoo import commands, model_commands, startup
+from seqzoo.reports import printable
 
 _DEMO_EPOCHS = 12
 
@@ -17,7 +18,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     startup.set_log_level("2")
     try:
-        options.run(options)
+        return options.run(options) or 0
     except BrokenPipeError:
         # The reader of our output has gone; nothing is left to say, also not at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -43,10 +44,22 @@ def _one_line(error):
         text = "There is not enough memory for this model or batch: make it smaller"
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return printable(text)
 
 
 class _Parser(argparse.ArgumentParser):
+    # Whether options may stand between the positional arguments, which argparse before Python 3.12 refuses.
+    is_intermixed = False
+
+    def parse_known_args(self, args=None, namespace=None):
+        if not self.is_intermixed:
+            return super().parse_known_args(args, namespace)
+        self.is_intermixed = False
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.is_intermixed = True
+
     def error(self, message):
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
@@ -76,8 +89,14 @@ def _parser():
     train.add_argument("--batch-size", type=_positive, metavar="N")
     train.add_argument("--hidden-dim", type=_positive, metavar="N")
     train.add_argument("--embedding-dim", type=_positive, metavar="N")
+    train.add_argument("--num-layers", type=_positive, metavar="N")
     train.add_argument("--cell", choices=["lstm", "gru", "simple_rnn"])
+    train.add_argument("--dropout", type=_share, metavar="X")
+    train.add_argument("--label-smoothing", type=_share, metavar="X")
+    both = "read sources in both directions"
+    train.add_argument("--bidirectional", action=argparse.BooleanOptionalAction, help=both)
     train.add_argument("--reverse", action=argparse.BooleanOptionalAction, help="turn sources around")
+    _add_reading_options(train)
     train.add_argument("--window", type=_positive, metavar="N", help="tokens that a language model learns from at once")
     train.add_argument("--lines", action=argparse.BooleanOptionalAction, help="each line is a text that ends")
     train.add_argument("--learning-rate", type=_positive_float, metavar="X")
@@ -99,6 +118,7 @@ def _parser():
     tune = command("tune", commands.tune, "search a recipe's hidden sizes and training with KerasTuner", json=True)
     tune.add_argument("recipe", metavar="RECIPE")
     _add_run_options(tune)
+    _add_reading_options(tune)
     tune.add_argument("--tuner", choices=["random", "grid", "bayesian", "hyperband"], default="random")
     tune.add_argument("--max-trials", type=_positive, metavar="N", help="(default: 10; grid, hyperband: all)")
     settings = {"type": _setting, "action": "append", "default": []}
@@ -108,16 +128,34 @@ def _parser():
     _add_resume(tune)
     tune.add_argument("--export", action="store_true", help="also write DIR/saved_model, the best model's SavedModel")
 
-    evaluate = command("evaluate", commands.evaluate, "score a model on pairs, or on a text", json=True)
-    evaluate.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
-    evaluate.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the test sums)")
+    evaluate = command("evaluate", model_commands.evaluate, "score a model on pairs, or on a text", json=True)
+    _add_models(evaluate)
+    evaluate.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the test rows)")
     evaluate.add_argument("--exhaustive", action="store_true", help="evaluate on every sum there is, up to 3 digits")
+    _add_search_options(evaluate)
 
-    generate = command("generate", commands.generate, "answer sources, one answer a line")
-    generate.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
+    generate = command("generate", model_commands.generate, "answer sources, one answer a line")
+    generate.is_intermixed = True
+    generate.epilog = (
+        "A wrong source does not stop the others: its answer is an empty line (no line with --n-best), and an error "
+        "line with its number goes to standard error. The exit status is 2 then."
+    )
+    _add_models(generate)
     generate.add_argument("source", metavar="SOURCE", nargs="*", default=[], help="(default: lines of standard input)")
+    text = "the N best answers, a line each: source<TAB>answer<TAB>natural logarithm of its probability"
+    generate.add_argument("--n-best", type=_positive, metavar="N", help=text)
+    _add_search_options(generate, "1, greedy search; with --n-best N, and at least 5")
 
-    sample = command("sample", commands.sample, "continue a prompt with a language model")
+    align = command("align", model_commands.align, "show which tokens of a source an answer was read from", json=True)
+    align.epilog = (
+        "Each row is a token of the answer, each column one of the source, each digit a tenth of the attention that "
+        "the one pays to the other (· less than 0.05). Only models with attention align."
+    )
+    align.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
+    align.add_argument("source", metavar="SOURCE")
+    align.add_argument("--output", metavar="FILE.png", help="draw a picture instead")
+
+    sample = command("sample", model_commands.sample, "continue a prompt with a language model")
     sample.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
     sample.add_argument("--prompt", default="", metavar="P", help="how the text starts (default: a new one)")
     sample.add_argument("--length", type=_natural, default=500, metavar="N", help="the most tokens to write")
@@ -129,12 +167,15 @@ def _parser():
     sample.add_argument("--stop", metavar="TEXT", help="end after this text")
     sample.add_argument("--skip", default="", metavar="CHARS", help="characters (or words) never to write")
 
-    export = command("export", commands.export, "write a SavedModel (TensorFlow Serving) or a LiteRT file", json=True)
-    export.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
+    export = command(
+        "export", model_commands.export, "write a SavedModel (TensorFlow Serving) or a LiteRT file", json=True
+    )
+    _add_models(export)
     export.add_argument("--format", choices=["saved_model", "litert"], required=True)
     export.add_argument("--output", metavar="PATH", required=True, help="a folder for the next version, or X.tflite")
     export.add_argument("--quantize", choices=["float16", "dynamic_int8"], help="how a LiteRT file keeps its weights")
     export.add_argument("--data", metavar="FILE", help="data to compare on (default: test sums, or random)")
+    _add_search_options(export)
 
     page = command("page", commands.page, "write a web page that runs models in the browser")
     page.add_argument("model", metavar="PRESET|FILE", nargs="*", help="presets or .keras files (default: all presets)")
@@ -157,6 +198,31 @@ def _add_run_options(parser):
     parser.add_argument("--epochs", type=_positive, metavar="N")
     parser.add_argument("--seed", type=_seed, default=0, metavar="N")
     _add_xla(parser)
+
+
+def _add_reading_options(parser):
+    splits = {"choices": ["characters", "whitespace"], "metavar": "characters|whitespace"}
+    parser.add_argument("--source-split", help="what a token of a source is: a character, or a word", **splits)
+    parser.add_argument("--target-split", help="likewise of a target", **splits)
+    text = "read sources in lower case"
+    parser.add_argument("--lower-case", action=argparse.BooleanOptionalAction, help=text)
+    text = "read sources in this Unicode normal form; NFD and NFKD take Hangul syllables and accents apart"
+    parser.add_argument("--normal-form", choices=["NFC", "NFD", "NFKC", "NFKD"], help=text)
+    text = "read tokens of sources that training lacks as an unknown token (default of pairs_…), or refuse them"
+    parser.add_argument("--unknown", action=argparse.BooleanOptionalAction, help=text)
+
+
+def _add_models(parser):
+    parser.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
+    text = "a further model, with which it answers as an ensemble; may be repeated"
+    parser.add_argument("--with", dest="others", action="append", default=[], metavar="PRESET|FILE", help=text)
+
+
+def _add_search_options(parser, default="1, greedy search"):
+    text = f"search for answers with a beam of K (default: {default})"
+    parser.add_argument("--beam-size", type=_positive, metavar="K", help=text)
+    text = "rank the answers of a beam by log-probability / ((5 + tokens) / 6)^P (default: 0)"
+    parser.add_argument("--length-penalty", type=_not_negative, metavar="P", help=text)
 
 
 def _add_resume(parser):
@@ -192,11 +258,17 @@ _seed = functools.partial(_whole_number, lowest=0, highest=2**32 - 1)
 _port = functools.partial(_whole_number, lowest=0, highest=65535)
 
 
-def _positive_float(text):
+def _number(text, is_valid, expected):
     try:
         number = float(text)
     except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+        number = float("nan")
+    if not is_valid(number):
+        raise argparse.ArgumentTypeError(f"must be a number {expected}, not {text!r}")
     return number
+
+
+_INFINITY = float("inf")
+_positive_float = functools.partial(_number, is_valid=lambda x: 0 < x < _INFINITY, expected="above 0")
+_not_negative = functools.partial(_number, is_valid=lambda x: 0 <= x < _INFINITY, expected="from 0")
+_share = functools.partial(_number, is_valid=lambda x: 0 <= x < 1, expected="from 0 and below 1")

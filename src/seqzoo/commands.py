@@ -1,4 +1,4 @@
-"""What each command does: calls, and prints. Results go to standard output, progress to standard error."""
+"""What each command does that trains or lists: calls, and prints. Progress goes to standard error."""
 
 import contextlib
 import dataclasses
@@ -8,15 +8,17 @@ import logging
 import pathlib
 import sys
 
-from seqzoo.reports import cell, print_export, print_metrics, print_sums, print_table
+from seqzoo.reports import cell, print_export, print_json, print_metrics, print_table
 
 _RECIPE_FIELDS = (
-    "epochs", "batch_size", "hidden_dim", "embedding_dim", "cell", "reverse", "learning_rate", "window", "lines",
+    "epochs", "batch_size", "hidden_dim", "embedding_dim", "num_layers", "cell", "dropout", "label_smoothing",
+    "bidirectional", "reverse", "source_split", "target_split", "lower_case", "normal_form", "unknown",
+    "learning_rate", "window", "lines",
 )  # fmt: skip
 _PRESET_COLUMNS = (
     "name", "parameters", "kib", "data", "exact_match", "errors", "nats_per_token", "cpu_minutes",
 )  # fmt: skip
-_RECIPE_COLUMNS = ("name", "data", "cell", "hidden_dim", "num_layers", "parameters", "epochs")
+_RECIPE_COLUMNS = ("name", "model", "data", "cell", "hidden_dim", "num_layers", "parameters", "epochs")
 _RUN_ARGUMENTS = (
     "data", "validation_data", "seed", "resume", "devices", "distributed", "tuner", "max_trials", "workers",
 )  # fmt: skip
@@ -62,7 +64,7 @@ def recipes(options):
 
 
 def _print_rows(name, rows, columns, options):
-    if not _print_json(options, {name: rows}):
+    if not print_json(options, {name: rows}):
         print_table([columns, *([cell(row[column]) for column in columns] for row in rows)])
 
 
@@ -84,6 +86,7 @@ def _preset_row(card):
 
 def _recipe_row(recipe):
     return {
+        "model": recipe.model,
         **dataclasses.asdict(recipe),
         "data": recipe.data_name or "--data FILE",
         "parameters": recipe.count_params(),
@@ -98,16 +101,24 @@ def train(options):
 
     name = options.recipe
     chosen = recipe_found_by_search(options.config, name) if options.config else recipe(name)
-    given = {field: getattr(options, field) for field in _RECIPE_FIELDS if getattr(options, field) is not None}
-    for field in given:
-        if not hasattr(chosen, field):
-            raise ValueError(f"The recipe {name} has no --{field.replace('_', '-')}: leave it out")
     with _running(options) as arguments:
-        _, metrics = train(dataclasses.replace(chosen, **given), options.output, **arguments)
+        _, metrics = train(_with_options(chosen, options), options.output, **arguments)
     # Workers other than the chief have no metrics.
-    if metrics is not None and not _print_json(options, metrics):
+    if metrics is not None and not print_json(options, metrics):
         print_metrics(metrics)
         print(f"written to    {options.output}")
+
+
+def _with_options(recipe, options):
+    """The recipe with what the command line says."""
+    given = {field: getattr(options, field, None) for field in _RECIPE_FIELDS}
+    given = {field: value for field, value in given.items() if value is not None}
+    for field in given:
+        if not hasattr(recipe, field):
+            raise ValueError(f"The recipe {recipe.name} has no --{field.replace('_', '-')}: leave it out")
+    if "epochs" in given and hasattr(recipe, "min_steps"):
+        given["min_steps"] = 0
+    return dataclasses.replace(recipe, **given)
 
 
 def build(options):
@@ -117,7 +128,7 @@ def build(options):
 
     with _running(options) as arguments:
         card = export.build(recipe(options.recipe), options.output, **arguments)
-    if _print_json(options, card):
+    if print_json(options, card):
         return
     print_metrics(card["held_out"])
     if sums := card.get("sums"):
@@ -136,9 +147,7 @@ def tune(options):
     from seqzoo.tuning.workers import is_worker
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # It warns that each trial is traced anew.
-    chosen = recipe(options.recipe)
-    if options.epochs is not None:
-        chosen = dataclasses.replace(chosen, epochs=options.epochs)
+    chosen = _with_options(recipe(options.recipe), options)
     model = hypermodel_class(chosen)
     space = {
         name: [model.parsed(name, text) for text in texts.split(",")]
@@ -151,7 +160,7 @@ def tune(options):
         return
     rows = table(tuner)
     found = json.loads(pathlib.Path(options.output, "best.json").read_text("utf-8"))
-    if not _print_json(options, {"best": found, "trials": rows}):
+    if not print_json(options, {"best": found, "trials": rows}):
         hidden = {"error", *(name for name, values in tuner.hypermodel.space.items() if len(values) == 1)}
         columns = [name for name in rows[0] if name not in hidden]
         print_table([columns, *([cell(row[name]) for name in columns] for row in rows)])
@@ -170,88 +179,6 @@ def _by_name(option, settings):
         if names.count(name) > 1:
             raise ValueError(f"{option} names {name} more than once: give all of it at once")
     return settings
-
-
-def evaluate(options):
-    """Scores a model."""
-    from seqzoo.models import load
-    from seqzoo.training import evaluate, evaluate_all_sums
-
-    if options.exhaustive and options.data:
-        raise ValueError("--exhaustive evaluates every sum there is: leave it out, or --data")
-    model = load(options.model)
-    figures = evaluate_all_sums(model) if options.exhaustive else evaluate(model, _data(options, model))
-    if not _print_json(options, figures):
-        (print_sums if options.exhaustive else print_metrics)(figures)
-
-
-def _data(options, model):
-    """The data of a file, checked against the model; without a file the test sums, for a model of sums."""
-    from seqzoo.pipelines import load_test_sums
-
-    data = model.preprocessor.read(options.data) if options.data else load_test_sums(model.preprocessor)
-    if data is None:
-        raise ValueError(f"{options.model} is not a model of sums of 2 to 5 digits: give data, --data FILE")
-    return data
-
-
-def generate(options):
-    """Answers sources."""
-    from seqzoo.models import load
-
-    model = load(options.model)
-    sources = options.source or (line.rstrip(b"\r\n") for line in sys.stdin.buffer)
-    interactive = not options.source and sys.stdin.isatty()
-    answers = (answer for source in sources for answer in model.generate_each([source]))
-    for answer in answers if interactive else model.generate_each(sources):
-        print(answer, flush=interactive)
-
-
-def sample(options):
-    """Continues a prompt with a language model."""
-    from seqzoo.models import load
-
-    model = load(options.model)
-    preprocessor, prompt = model.preprocessor, options.prompt
-    skip = preprocessor.vocabulary.split_string(options.skip)
-    pieces = model.stream(prompt, options.length, _sampler(options), options.seed, options.stop, skip)
-    if unknown := preprocessor.unknown_tokens(prompt):
-        tokens = ", ".join(map(repr, unknown))
-        print(f"note: not in the vocabulary, read as the unknown token: {tokens}", file=sys.stderr)
-    sys.stdout.write(prompt)
-    if prompt:
-        sys.stdout.write(preprocessor.vocabulary.separator)
-    for piece in pieces:
-        sys.stdout.write(piece)
-        sys.stdout.flush()
-    print()
-
-
-def _sampler(options):
-    from seqzoo.models import Chain, Greedy, Temperature, TopK, TopP
-
-    kinds = (Temperature, options.temperature), (TopK, options.top_k), (TopP, options.top_p)
-    chosen = [sampler(value) for sampler, value in kinds if value is not None]
-    if options.greedy and chosen:
-        raise ValueError("--greedy draws nothing: leave out --temperature, --top-k and --top-p, or --greedy")
-    return Greedy() if options.greedy else Chain(chosen)
-
-
-def export(options):
-    """Writes a model as a SavedModel or a LiteRT file."""
-    from seqzoo import export
-    from seqzoo.models import load
-
-    model = load(options.model)
-    data = None if options.data is None else _data(options, model)
-    if options.format == "litert":
-        report = export.litert(model, options.output, options.quantize, data)
-    elif options.quantize:
-        raise ValueError("Only a LiteRT file is quantised: leave out --quantize, or give --format litert")
-    else:
-        report = export.saved_model(model, options.output, data)
-    if not _print_json(options, report):
-        print_export(report)
 
 
 def page(options):
@@ -288,13 +215,6 @@ def _running(options):
     arguments["compile_options"] = None if options.xla else {"jit_compile": False}
     with contextlib.redirect_stdout(sys.stderr):
         yield {**arguments, "verbose": 1 if sys.stderr.isatty() else 2}
-
-
-def _print_json(options, value):
-    """Prints a value as one JSON object with `--json`; returns whether it did."""
-    if options.json:
-        print(json.dumps(value, ensure_ascii=False))
-    return options.json
 
 
 def _free_folder(name):

@@ -1,5 +1,19 @@
 """How results are printed: tables, figures, examples, reports of exports."""
 
+import json
+
+
+def print_json(options, value):
+    """Prints a value as one JSON object with `--json`; returns whether it did."""
+    if options.json:
+        print(json.dumps(value, ensure_ascii=False))
+    return options.json
+
+
+def printable(text):
+    """A text as one line, characters that would control a terminal escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
 
 def print_table(table):
     """Prints rows of `str`, the first of them the header, in columns."""
@@ -16,13 +30,16 @@ def cell(value):
 def print_metrics(metrics):
     """Prints the figures of an evaluation or of a training."""
     if "exact_match" in metrics:
-        print(f"exact match   {metrics['exact_match']:.2%} of {metrics['rows']:,} answers")
-        print(f"characters    {metrics['character_accuracy']:.3%}")
+        rows = "" if metrics["rows"] == metrics["sources"] else f" ({metrics['rows']:,} pairs)"
+        print(f"exact match   {metrics['exact_match']:.2%} of {metrics['sources']:,} answers{rows}")
+        print(f"token errors  {metrics['token_error_rate']:.3%}")
     else:
         print(f"nats/token    {metrics['nats_per_token']:.4f} over {metrics['tokens']:,} tokens")
         print(f"bits/token    {metrics['bits_per_token']:.4f}")
         print(f"perplexity    {metrics['perplexity']:.3f}")
     if "cpu_seconds" in metrics:
+        passes = f", each {metrics['passes_per_epoch']} times over the data" if "passes_per_epoch" in metrics else ""
+        print(f"epochs        {metrics['epochs']:,}{passes}; {metrics['steps']:,} steps")
         print(f"parameters    {metrics['parameters']:,}")
         print(f"CPU time      {metrics['cpu_seconds']['total']:.0f} s, wall time {metrics['wall_seconds']:.0f} s")
     print_examples(metrics.get("examples", ()))

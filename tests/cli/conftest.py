@@ -3,10 +3,11 @@
 import subprocess
 import sys
 
+import keras
 import pytest
 
 from seqzoo import cli, models
-from seqzoo.pipelines import TextPreprocessor
+from seqzoo.pipelines import PADDING_ID, START_ID, PairPreprocessor, TextPreprocessor
 
 
 @pytest.fixture
@@ -68,6 +69,23 @@ def model_file(trained, tmp_path):
     path = tmp_path / "model.keras"
     trained.save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def attention_files(pairs, tmp_path_factory):
+    """Three files of untrained models with attention, which answer the same sources differently."""
+    folder = tmp_path_factory.mktemp("attention")
+    files = [folder / f"{name}.keras" for name in ("first", "second", "third")]
+    for seed, file in enumerate(files):
+        keras.utils.set_random_seed(seed)
+        preprocessor = PairPreprocessor.from_pairs(pairs)
+        model = models.AttentionSeq2Seq(preprocessor, embedding_dim=4, hidden_dim=6, cell="simple_rnn")
+        model.set_weights([3.0 * weight for weight in model.get_weights()])
+        bias = model.decoder.dense.bias.numpy()
+        bias[[PADDING_ID, START_ID]] = -3.0, -20.0  # Answers are long, and end.
+        model.decoder.dense.bias.assign(bias)
+        model.save(file)
+    return files
 
 
 @pytest.fixture(scope="session")

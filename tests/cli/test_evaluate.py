@@ -14,8 +14,38 @@ def test_evaluate_prints_figures_and_wrong_answers(run, model_file, tmp_path):
     status, output, _ = run("evaluate", model_file, "--data", data)
     assert status == 0
     assert "exact match   50.00% of 2 answers" in output
-    assert "characters    66.667%" in output  # C, B, A of three, and of A, B and the end only the end
+    assert "token errors  40.000%" in output  # Two of five characters.
     assert "ab → BA  (right: AB)" in output
+
+
+def test_alternatives_are_one_source_and_the_beam_is_the_one_asked_for(run, attention_files, tmp_path):
+    sources = ["abc", "ab", "d"]
+    ensemble = models.Ensemble([models.load(file) for file in attention_files[:2]])
+    answers = ensemble.generate(sources, beam_size=4, length_penalty=1.0)
+    data = tmp_path / "data.tsv"
+    rows = [("abc", "A"), *zip(sources, answers, strict=True)]
+    data.write_text("".join(f"{source}\t{target}\n" for source, target in rows))
+    first, second, _ = attention_files
+    search = ["--with", second, "--beam-size", 4, "--length-penalty", 1]
+    status, output, _ = run("evaluate", first, "--data", data, *search)
+    assert status == 0
+    assert output.startswith("exact match   100.00% of 3 answers (4 pairs)\ntoken errors  0.000%\n")
+    status, output, _ = run("evaluate", first, "--data", data, "--json")
+    assert json.loads(output)["exact_match"] < 1
+
+
+def test_model_of_dates_is_evaluated_on_the_test_dates_by_default(run, tmp_path):
+    models.Seq2Seq(pipelines.DatesData().preprocessor(), 2, 2, cell="simple_rnn").save(tmp_path / "dates.keras")
+    status, output, _ = run("evaluate", tmp_path / "dates.keras", "--json")
+    assert (status, json.loads(output)["rows"]) == (0, 5_000)
+
+
+def test_text_is_evaluated_without_a_beam(run, writer_file, tmp_path):
+    text_file = tmp_path / "text.txt"
+    text_file.write_text("the cat sat")
+    status, output, errors = run("evaluate", writer_file, "--data", text_file, "--beam-size", 2)
+    assert (status, output) == (2, "")
+    assert errors.splitlines()[-1].startswith("error: A LanguageModel is scored without a search: leave out beam_size")
 
 
 @pytest.fixture

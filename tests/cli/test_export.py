@@ -25,11 +25,27 @@ def test_export_writes_both_formats_and_says_how_they_compare(run, model_file, p
         assert json.loads(output)["rows"] == 84
 
 
+def test_export_takes_a_beam_and_several_models(run, attention_files, pair_file, tmp_path):
+    first, second, _ = attention_files
+    data = tmp_path / "few.tsv"
+    data.write_text("".join(pair_file.read_text().splitlines(keepends=True)[-20:]))
+    status, output, errors = run(
+        "export", first, "--with", second, "--format", "saved_model", "--output", tmp_path / "out", "--data", data,
+        "--beam-size", 3, "--length-penalty", 1, "--json",
+    )  # fmt: skip
+    assert status == 0, errors
+    report = json.loads(output)
+    assert (report["model"], report["rows"]) == ("Ensemble", 20)
+    assert (report["beam_size"], report["length_penalty"]) == (3, 1.0)
+    assert "n_best" in report["signatures"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--format", "litert", "--output", "m.bin"], "The file of a LiteRT model ends in .tflite. Received: m.bin"),
         (["--format", "saved_model", "--output", "m", "--quantize", "float16"], "Only a LiteRT file is quantised"),
+        (["--format", "saved_model", "--output", "m", "--beam-size", "0"], "argument --beam-size: must be a whole"),
         (["--format", "onnx", "--output", "m"], "argument --format: invalid choice: 'onnx'"),
         (["--format", "saved_model", "--output", "m", "--data", "none.tsv"], "There is no file none.tsv"),
     ],

@@ -1,17 +1,104 @@
-"""`seqzoo generate`: an answer a line."""
+"""`seqzoo generate`: an answer a line, the best answers by beam search, and the answers of several models."""
 
 import io
 import sys
+
+import pytest
+
+from seqzoo import models
 
 
 def test_generate_reads_standard_input_line_by_line(run, command, model_file, monkeypatch):
     result = command("generate", model_file, input=b"abc\nd\r\nba\n")
     assert result.stdout == b"CBA\nD\nAB\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"abc\nx\n")))
-    status, _, errors = run("generate", model_file)
-    assert status == 2
+    status, output, errors = run("generate", model_file)
+    assert (status, output) == (2, "CBA\n\n")
     assert errors.splitlines()[-1] == "error: row 2: source 'x' has the character 'x', which is not in the vocabulary"
 
 
 def test_generate_answers_the_sources_of_the_command_line_in_their_order(run, model_file):
     assert run("generate", model_file, "abc", "d", "ba")[:2] == (0, "CBA\nD\nAB\n")
+
+
+def test_wrong_rows_are_named_and_do_not_stop_the_others(run, model_file, monkeypatch):
+    lines = b"abc\n\nabcd\nba\n\xff\nd"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    status, output, errors = run("generate", model_file)
+    assert (status, output) == (2, "CBA\n\n\nAB\n\nD\n")
+    assert errors.splitlines() == [
+        "error: row 2: source is empty",
+        "error: row 3: source 'abcd' has 4 characters, the model takes at most 3",
+        "error: row 5: source is not valid UTF-8: \\xff",
+    ]
+    status, output, errors = run("generate", model_file, "abcd", "ba", "--n-best", 1)
+    assert (status, output[:6]) == (2, "ba\tAB\t")
+    assert errors == "error: row 1: source 'abcd' has 4 characters, the model takes at most 3\n"
+
+
+def test_n_best_answers_stand_beside_their_source_and_log_probability(run, attention_files):
+    file, sources = attention_files[0], ["abc", "d"]
+    model = models.load(file)
+    for options, search in (
+        (["--n-best", 3], {"n": 3}),
+        (["--n-best", 2, "--beam-size", 4], {"n": 2, "beam_size": 4}),
+        (["--n-best", 6, "--length-penalty", "2"], {"n": 6, "length_penalty": 2.0}),
+    ):
+        expected = [
+            f"{source}\t{answer}\t{log_probability:z.4f}"
+            for source, answers in zip(sources, model.n_best(sources, **search), strict=True)
+            for answer, log_probability in answers
+        ]
+        status, output, errors = run("generate", file, *options, *sources)
+        assert (status, errors) == (0, "")
+        assert output.splitlines() == expected
+        assert len(expected) == 2 * search["n"]
+
+
+def test_beam_search_answers_as_the_model_does(run, attention_files, pairs):
+    file, sources = attention_files[0], [source for source, _ in pairs]
+    model = models.load(file)
+    found = model.generate(sources, beam_size=4, length_penalty=1.0)
+    assert found != model.generate(sources)
+    status, output, _ = run("generate", file, "--beam-size", 4, "--length-penalty", 1, *sources)
+    assert (status, output.splitlines()) == (0, found)
+
+
+def test_several_models_answer_as_an_ensemble(run, attention_files, pairs):
+    first, second, third = attention_files
+    sources = [source for source, _ in pairs]
+    expected = models.Ensemble([models.load(file) for file in attention_files]).generate(sources)
+    assert expected != models.load(first).generate(sources)
+    assert run("generate", first, "--with", second, "--with", third, *sources)[:2] == (0, "\n".join(expected) + "\n")
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_options_stand_anywhere_among_the_arguments(run, model_file, place):
+    arguments = [model_file, "abc", "d"]
+    arguments[place:place] = ["--beam-size", "1"]
+    assert run("generate", *arguments)[:2] == (0, "CBA\nD\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--beam-size", "0"], "argument --beam-size: must be a whole number from 1 to"),
+        (["--n-best", "0"], "argument --n-best: must be a whole number from 1 to"),
+        (["--n-best", "3", "--beam-size", "2"], "A beam finds as many answers as it is wide. Received: n=3, beam"),
+        (["--length-penalty", "x"], "argument --length-penalty: must be a number from 0, not 'x'"),
+        (["--length-penalty", "nan"], "argument --length-penalty: must be a number from 0, not 'nan'"),
+        (["--length-penalty", "1"], "--length-penalty ranks the answers of a beam: leave it out, or give --beam-size"),
+        (["--with", "missing.keras"], "There is no model file missing.keras"),
+        (["--with", "addition_reverse"], "The models of an ensemble must have equal vocabularies and lengths. Model 2"),
+        (["--with", "char_lstm_pydoc"], "An ensemble is made of single models that answer sources. Received: a Lang"),
+    ],
+)
+def test_wrong_searches_and_ensembles_are_one_error_line(run, model_file, options, message):
+    status, output, errors = run("generate", model_file, "abc", *options)
+    assert (status, output, errors.count("\n")) == (2, "", 1)
+    assert errors.startswith(f"error: {message}")
+
+
+def test_source_may_begin_with_a_dash(run, model_file):
+    status, _, errors = run("generate", model_file, "--", "-a")
+    assert (status, errors) == (2, "error: row 1: source '-a' has the character '-', which is not in the vocabulary\n")

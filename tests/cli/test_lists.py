@@ -59,6 +59,6 @@ def test_recipes_as_a_table(run):
     lines = {line.split()[0]: line for line in output.splitlines()}
     assert list(lines) == ["name", *RECIPES]
     assert lines["addition_reverse"].split() == [
-        "addition_reverse", "addition/digits_3", "lstm", "128", "1", "150573", "30",
+        "addition_reverse", "Seq2Seq", "addition/digits_3", "lstm", "128", "1", "150573", "30",
     ]  # fmt: skip
     assert "--data FILE" in lines["pairs_baseline"]

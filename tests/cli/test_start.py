@@ -8,8 +8,8 @@ import sys
 import pytest
 
 COMMANDS = [
-    "demo", "presets", "recipes", "train", "build", "tune", "evaluate", "generate", "sample", "export", "page",
-    "figure",
+    "demo", "presets", "recipes", "train", "build", "tune", "evaluate", "generate", "align", "sample", "export",
+    "page", "figure",
 ]  # fmt: skip
 
 
@@ -28,6 +28,7 @@ def test_help_lists_every_command_and_loads_no_tensorflow(command):
         *((name, f"seqzoo {name} [-h] ... RECIPE") for name in ("train", "build", "tune")),
         *((name, f"seqzoo {name} [-h] ... PRESET|FILE") for name in ("evaluate", "sample", "export")),
         ("generate", "seqzoo generate [-h] ... PRESET|FILE [SOURCE ...]"),
+        ("align", "seqzoo align [-h] ... PRESET|FILE SOURCE"),
         ("page", "seqzoo page [-h] ... [PRESET|FILE ...]"),
     ],
 )

@@ -1,6 +1,7 @@
 """`seqzoo train` on pairs: what a run leaves, and mistakes that leave nothing."""
 
 import csv
+import dataclasses
 import json
 import os
 import zipfile
@@ -8,6 +9,7 @@ import zipfile
 import pytest
 
 from seqzoo import models
+from seqzoo.training import RECIPES
 
 RESULTS = ["history.csv", "history.png", "metrics.json", "model.keras", "run.json"]
 
@@ -80,7 +82,7 @@ def test_wrong_data_is_one_error_line_and_leaves_nothing(run, tmp_path, content,
     [
         ("abcd\tA", "source 'abcd' has 4 characters, the model takes at most 3"),
         ("a\tABCD", "target 'ABCD' has 4 characters, the model takes at most 3"),
-        ("aé\tA", "source 'aé' has the character 'é', which is not in the vocabulary"),
+        ("aé\tAÉ", "target 'AÉ' has the character 'É', which is not in the vocabulary"),
     ],
 )
 def test_validation_data_that_does_not_fit_is_named_with_file_and_line(train_briefly, tmp_path, line, problem):
@@ -90,6 +92,58 @@ def test_validation_data_that_does_not_fit_is_named_with_file_and_line(train_bri
     assert status == 2
     assert errors.splitlines()[-1] == f"error: {data}:2: {problem}"
     assert not (tmp_path / "run").exists()
+
+
+def test_model_and_vocabularies_are_as_the_options_say(train_briefly, tmp_path):
+    data, validation = tmp_path / "words.tsv", tmp_path / "validation.tsv"
+    words = ["Hallo", "Welt", "CAFÉ", "a", "b"]
+    data.write_text("".join(f"{one} {other}\t{other}\n" for one in words for other in words), encoding="utf-8")
+    validation.write_text("HALLO unknown\ta\n")
+    status, output, errors = train_briefly(
+        tmp_path / "run", "--data", data, "--validation-data", validation, "--source-split", "whitespace",
+        "--lower-case", "--normal-form", "NFD", "--num-layers", 2, "--bidirectional", "--dropout", "0.1",
+        "--label-smoothing", "0.2", "--no-reverse", "--cell", "simple_rnn", "--json",
+    )  # fmt: skip
+    assert status == 0, errors
+    expected = {"dropout": 0.1, "label_smoothing": 0.2, "num_layers": 2, "bidirectional": True}
+    assert expected.items() <= json.loads(output)["recipe"].items()
+    model = models.load(tmp_path / "run/model.keras")
+    assert model.preprocessor.source_vocabulary.tokens == sorted(["a", "b", "cafe\u0301", "hallo", "welt"])
+    assert {"É", "H"} <= set(model.preprocessor.target_vocabulary.tokens)
+    assert (len(model.encoder.recurrent), model.get_config()["bidirectional"]) == (2, True)
+
+    options = ["--data", data, "--validation-data", validation, "--source-split", "whitespace", "--no-unknown"]
+    status, _, errors = train_briefly(tmp_path / "other", *options)
+    assert status == 2
+    assert errors.splitlines()[-1].startswith(f"error: {validation}:1: source 'HALLO unknown' has the word 'HALLO'")
+
+
+def test_few_pairs_are_passed_over_often_enough_unless_the_epochs_are_given(run, pair_file, tmp_path, monkeypatch):
+    small = {"model": "Seq2Seq", "cell": "simple_rnn", "hidden_dim": 4, "embedding_dim": 4}
+    short = dataclasses.replace(RECIPES["pairs_attention"], **small, epochs=2, min_steps=9)
+    monkeypatch.setitem(RECIPES, "pairs_attention", short)
+    options = ["train", "pairs_attention", "--data", pair_file, "--no-xla", "--batch-size", 32]
+    status, output, errors = run(*options, "--output", tmp_path / "run")
+    assert status == 0, errors
+    assert "epochs        2, each 3 times over the data; 14 steps\n" in output
+    status, output, _ = run(*options, "--output", tmp_path / "short", "--epochs", 1)
+    assert status == 0
+    assert "epochs        1; 2 steps\n" in output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--dropout", "1"], "argument --dropout: must be a number from 0 and below 1, not '1'"),
+        (["--label-smoothing", "-0.1"], "argument --label-smoothing: "),
+        (["--normal-form", "nfc"], "argument --normal-form: invalid choice: 'nfc'"),
+        (["--source-split", "words"], "argument --source-split: invalid choice: 'words'"),
+    ],
+)
+def test_wrong_options_are_one_error_line(train_briefly, tmp_path, options, message):
+    status, output, errors = train_briefly(tmp_path / "run", *options)
+    assert (status, output, errors.count("\n")) == (2, "", 1)
+    assert errors.startswith(f"error: {message}")
 
 
 def test_divergence_is_an_error_that_leaves_no_folder(train_briefly, tmp_path):

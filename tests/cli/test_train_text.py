@@ -66,3 +66,9 @@ def test_wrong_texts_are_one_error_line_and_leave_nothing(train_text_briefly, tm
     assert (status, output) == (2, "")
     assert errors.splitlines()[-1].startswith("error: " + message.format(**names))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("option", ["--lower-case", "--bidirectional", "--unknown"])
+def test_options_of_pairs_are_not_those_of_a_text(train_text_briefly, text_file, tmp_path, option):
+    status, output, errors = train_text_briefly(text_file, tmp_path / "run", option)
+    assert (status, output, errors) == (2, "", f"error: The recipe char_lstm has no {option}: leave it out\n")

@@ -8,10 +8,11 @@ from seqzoo import models
 
 
 def test_tune_prints_its_trials_and_leaves_a_model_an_export_and_a_recipe(run, pair_file, tmp_path):
+    attention = ["--fix", "model=AttentionSeq2Seq", "--lower-case"]
     small = ["--fix", "cell=gru", "--fix", "num-layers=1", "--fix", "embedding_dim=4", "--fix", "batch_size=16"]
     status, output, errors = run(
         "tune", "pairs_baseline", "--data", pair_file, "--output", tmp_path / "search", "--epochs", 1, "--no-xla",
-        "--max-trials", 1, *small, "--fix", "reverse=true", "--space", "hidden_dim=4,8", "--export",
+        "--max-trials", 1, *small, *attention, "--fix", "reverse=true", "--space", "hidden_dim=4,8", "--export",
     )  # fmt: skip
     assert status == 0, errors
     header, trial, best, *_ = output.splitlines()
@@ -24,7 +25,10 @@ def test_tune_prints_its_trials_and_leaves_a_model_an_export_and_a_recipe(run, p
     assert trial.split()[:2] == ["0", "completed"]
     assert best.startswith("best          trial 0: val_exact_match 0.")
     assert f"exported to   {tmp_path}/search/saved_model/1" in output
-    assert models.load(tmp_path / "search/model.keras").preprocessor.reverse
+    model = models.load(tmp_path / "search/model.keras")
+    assert isinstance(model, models.AttentionSeq2Seq)
+    assert model.preprocessor.reverse
+    assert model.preprocessor.source_vocabulary.lower_case
 
     found = tmp_path / "search/best.json"
     status, output, _ = run(
@@ -34,6 +38,8 @@ def test_tune_prints_its_trials_and_leaves_a_model_an_export_and_a_recipe(run, p
     assert status == 0
     recipe = json.loads(output)["recipe"]
     assert recipe == {"name": "pairs_baseline", **json.loads(found.read_text())["recipe"]}
+    assert (recipe["model"], recipe["lower_case"]) == ("AttentionSeq2Seq", True)
+    assert isinstance(models.load(tmp_path / "run/model.keras"), models.AttentionSeq2Seq)
     status, _, errors = run("train", "pairs_peeky_reverse", "--config", found, "--output", tmp_path / "other")
     assert (status, errors) == (
         2,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from seqzoo.export import build
-from seqzoo.models import LanguageModel, PeekySeq2Seq, Seq2Seq
-from seqzoo.pipelines import AdditionData, PairPreprocessor, TextPreprocessor, Vocabulary
+from seqzoo.models import AttentionSeq2Seq, LanguageModel, PeekySeq2Seq, Seq2Seq
+from seqzoo.pipelines import START_ID, AdditionData, PairPreprocessor, TextPreprocessor, Vocabulary
 from seqzoo.training import RECIPES
 
 TEXT = "the cat sat on the mat.\nthe hen sat on the cat.\n" * 8
@@ -36,6 +36,49 @@ def sums_model():
 def sums():
     """One model of sums."""
     return _sums_model()
+
+
+PHONES = ["t͡ʃ", "æ", "t", "h", "k", "p", "ʌ", "s"]
+
+
+@pytest.fixture(scope="session")
+def pronunciations():
+    """60 pairs of a word, some of its letters capitals, and phones in words of one to five characters."""
+    numbers = np.random.default_rng(2)
+
+    def drawn(tokens, separator):
+        return separator.join(tokens[i] for i in numbers.integers(0, len(tokens), numbers.integers(1, 10)))
+
+    return [(drawn("achkptusACH", ""), drawn(PHONES, " ")) for _ in range(60)]
+
+
+def _phones_model(pronunciations, cell):
+    """A model with attention that reads letters in lower case, in reverse, and writes phones, wrong ones."""
+    keras.utils.set_random_seed(3)
+    options = {"reverse": True, "target_split": "whitespace", "lower_case": True}
+    model = AttentionSeq2Seq.from_pairs(pronunciations, **options, embedding_dim=6, hidden_dim=8, cell=cell)
+    numbers = np.random.default_rng(4)
+    model.set_weights([numbers.normal(0, 1.5, weight.shape) for weight in model.get_weights()])
+    bias = model.decoder.dense.bias.numpy()
+    bias[START_ID] = -20.0  # No training makes a model write it.
+    model.decoder.dense.bias.assign(bias)
+    sources = [source for source, _ in pronunciations]
+    greedy, best = model.generate(sources), model.generate(sources, beam_size=4)
+    assert len(set(greedy)) > 15
+    assert sum(one != other for one, other in zip(greedy, best, strict=True)) > 10
+    return model
+
+
+@pytest.fixture(scope="session")
+def phones(pronunciations):
+    """A model with attention, a bidirectional LSTM."""
+    return _phones_model(pronunciations, "lstm")
+
+
+@pytest.fixture(scope="session")
+def gru_phones(pronunciations):
+    """The same with a bidirectional GRU."""
+    return _phones_model(pronunciations, "gru")
 
 
 def _text_model(unknown=False, **options):

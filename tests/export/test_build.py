@@ -65,12 +65,12 @@ def counted(monkeypatch):
 def test_data_are_read_once_files_converted_once_and_sums_answered_once_by_each(
     sums_recipe, tmp_path, counted, monkeypatch
 ):
-    verification = sys.modules["seqzoo.export.verification"]
+    verification = sys.modules["seqzoo.export.pair_verification"]
     answers_of_litert = verification.answers_of_litert
     rows_of_files = []
 
-    def counting_answers_of_litert(interpreter, model):
-        answers, at = answers_of_litert(interpreter, model), len(rows_of_files)
+    def counting_answers_of_litert(interpreter, model, *signature):
+        answers, at = answers_of_litert(interpreter, model, *signature), len(rows_of_files)
         rows_of_files.append(0)
 
         def counting(sources):
@@ -86,7 +86,7 @@ def test_data_are_read_once_files_converted_once_and_sums_answered_once_by_each(
     card = build(sums_recipe(epochs=1), tmp_path / "sums", verbose=0, compile_options=NO_XLA)
     assert counts["training_data"] == 1
     assert counts["from_saved_model"] == len(card["litert"]) == 3
-    assert rows_of_files == [10_000] * 3
+    assert rows_of_files == [10_000, 16] * 3  # And one at a time.
     # All sums, the rows held out for the SavedModel, and the one that is too long.
     assert counts["generate"] == 10_000 + 500 + 1
 

@@ -31,6 +31,7 @@ MISSING = [
 ]
 SUMS = "addition_peeky_reverse"
 TEXT = "char_lstm_pydoc"
+PHONES = "phones"
 OTHERS = ["addition_baseline", "addition_5_digits", "char_lstm_tiny_shakespeare"]
 
 
@@ -46,8 +47,8 @@ def site_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def site(site_folder):
-    """The URL of a page with presets and a model of a file, in a subfolder."""
+def site(site_folder, phones):
+    """The URL of a page with presets and two models of files, one with attention, in a subfolder."""
     if MISSING:
         pytest.skip(f"the page's tests need {' and '.join(MISSING)}")
     folder = site_folder
@@ -55,8 +56,10 @@ def site(site_folder):
     preprocessor = PairPreprocessor.from_pairs([("a", "b"), ("ba", "ab")])
     model = PeekySeq2Seq(preprocessor, hidden_dim=8, num_layers=2, pass_cell_state=False)
     model.save(folder / "my 50%.keras")
-    names = page(folder / "deep/er", [SUMS, TEXT, *OTHERS, folder / "my 50%.keras"], NODE_MODULES)
-    assert names == [SUMS, TEXT, *OTHERS, "my 50%"]
+    phones.save(folder / f"{PHONES}.keras")
+    files = [folder / "my 50%.keras", folder / f"{PHONES}.keras"]
+    names = page(folder / "deep/er", [SUMS, TEXT, *OTHERS, *files], NODE_MODULES)
+    assert names == [SUMS, TEXT, *OTHERS, "my 50%", PHONES]
     with server(folder) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{serving.server_port}/deep/er/"
@@ -225,6 +228,55 @@ def test_model_of_a_file_answers_as_in_python_and_is_not_judged(opened, site_fol
         answer, verdict, _ = ask(opened, source)
         assert answer == model.generate(source)
         assert verdict == f"{source} → {answer}"
+
+
+def cells(window):
+    """The alignment as a table of texts, its first row and column the headings; `None` where none is shown."""
+    if window.locator("#aligned").is_hidden():
+        return None
+    rows = window.locator("#alignment tr").all()
+    return [[cell.text_content() for cell in row.locator("th, td").all()] for row in rows]
+
+
+def test_alignment_is_a_table_of_the_shares_that_the_model_aligns(browser, site, phones):
+    """With the file's weights in float16."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    window = browser.new_context(viewport={"width": 360, "height": 800}, reduced_motion="reduce").new_page()
+    window.goto(site)
+    choose(window, PHONES)
+    for source in ("CHAtspukt", "hatch"):
+        answer, alignment = phones.align(source)
+        assert ask(window, source)[:2] == (answer, f"{source} → {answer}")
+        (empty, *characters), *rows = cells(window)
+        assert (empty, characters) == ("", list(source.lower()))
+        assert [row[0] for row in rows] == answer.split()
+        shown = [[float(cell.removesuffix("%")) for cell in row[1:]] for row in rows]
+        np.testing.assert_allclose(shown, 100 * alignment, atol=2)
+    expected = "source 'caX' has the character 'x', which is not in the vocabulary"
+    assert ask(window, "caX") == ("", "", expected)
+    assert cells(window) is None
+    ask(window, "CHAtspukt")
+    found = Axe().run(window).response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+    assert window.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    choose(window, SUMS)
+    window.wait_for_function("document.getElementById('verdict').textContent")
+    assert cells(window) is None
+
+
+def test_alignment_grows_with_the_answer(browser, site, phones):
+    window = browser.new_context().new_page()
+    window.goto(site)
+    choose(window, PHONES)
+    assert len(phones.generate("chatspukt").split()) > 2
+    window.fill("#source", "chatspukt")
+    window.press("#source", "Enter")
+    is_answering = "document.getElementById('verdict').textContent === ''"
+    for count in (1, 2):
+        window.wait_for_function(
+            f"document.querySelectorAll('#alignment tbody tr').length === {count} && {is_answering}"
+        )
 
 
 def test_who_changes_the_model_in_haste_gets_the_last_one(browser, site):

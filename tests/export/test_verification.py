@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqzoo.export.verification import PairVerification, TextVerification, raise_if_different, verification_of
+from seqzoo.export.comparison import raise_if_different
+from seqzoo.export.pair_verification import PairVerification
+from seqzoo.export.verification import TextVerification, verification_of
 from seqzoo.models import Greedy, Seq2Seq
 from seqzoo.pipelines import PairPreprocessor, load_addition
 
@@ -32,6 +34,13 @@ def test_pairs_are_compared_row_by_row_and_both_sides_scored(sums):
     raise_if_different(result)
 
 
+def test_a_source_is_right_if_its_answer_is_any_of_its_targets(phones):
+    pairs = [("chat", "t͡ʃ  æ t"), ("chat", "k æ t"), ("cat", "k æ t"), ("hat", "h æ t")]
+    answers = {"chat": "t͡ʃ æ t", "cat": "t͡ʃ æ t", "hat": "h æ t"}
+    result = verification_of(phones, pairs).compare(lambda sources: [answers[source] for source in sources])
+    assert result["score"]["export"] == pytest.approx(2 / 3)
+
+
 def test_export_is_asked_for_at_most_1024_rows_at_once_and_for_every_row(sums, three_digit_sums):
     verification = verification_of(sums, [(source, "1") for source in three_digit_sums])
     sizes = []
@@ -47,7 +56,7 @@ def test_export_is_asked_for_at_most_1024_rows_at_once_and_for_every_row(sums, t
 def test_own_answers_are_computed_once_for_all_exports(sums, monkeypatch):
     asked = []
     generate = type(sums).generate
-    monkeypatch.setattr(type(sums), "generate", lambda self, rows: asked.append(len(rows)) or generate(self, rows))
+    monkeypatch.setattr(type(sums), "generate", lambda self, rows, **_: asked.append(len(rows)) or generate(self, rows))
     verification = verification_of(sums, ROWS)
     for _ in range(3):
         verification.compare(lambda sources: [""] * len(sources))
@@ -69,7 +78,7 @@ def test_two_logits_that_are_all_but_equal_are_a_near_tie(sums):
     model = type(sums).from_config(sums.get_config())
     model.set_weights(sums.get_weights())
     source = model.preprocessor.encode_sources(["57+5"])[0]
-    states = model.decoder.initial_state(model.encoder(source, training=False)["states"])
+    states = model.initial_state(source)
     logits = model.decoder.step(tf.constant([1]), states)[0].numpy()[0]
     first, second = np.argsort(logits)[:-3:-1]
     bias = model.decoder.dense.bias.numpy()
@@ -82,6 +91,43 @@ def test_two_logits_that_are_all_but_equal_are_a_near_tie(sums):
     assert own[:1] != other
     result = verification.compare(lambda sources: [other + own[1:]] * len(sources))
     assert (result["equal"], result["near_ties"], result["different"]) == (0, 1, 0)
+
+
+def test_two_answers_of_one_score_are_a_near_tie_of_a_beam(phones, pronunciations):
+    """The second best answer is as good as the best by what a length penalty makes of them, or is not."""
+    source = pronunciations[0][0]
+    (best, first), (other, second), *_ = phones.n_best(source, 5)
+    length = phones.preprocessor.target_length
+    tokens, other_tokens = (min(len(answer.split()) + 1, length) for answer in (best, other))
+    assert first > second + 0.01
+    assert tokens != other_tokens
+    verification = verification_of(phones, [(source, best)], beam_size=5)
+    assert verification.own_answers == [best]
+    result = verification.compare(lambda sources: [other])
+    assert (result["equal"], result["near_ties"], result["different"]) == (0, 0, 1)
+    # first / a ** penalty equals second / b ** penalty.
+    penalty = np.log(second / first) / np.log((5 + other_tokens) / (5 + tokens))
+    verification = verification_of(phones, [(source, best)], beam_size=5, length_penalty=penalty)
+    vars(verification)["own_answers"] = [best]
+    result = verification.compare(lambda sources: [other])
+    assert (result["equal"], result["near_ties"], result["different"]) == (0, 1, 0)
+
+
+def test_verification_of_another_search_has_the_rows_and_its_own_answers(phones, pronunciations):
+    greedy = verification_of(phones, pronunciations)
+    beam = verification_of(phones, greedy, beam_size=4)
+    assert beam.rows == greedy.rows
+    assert beam.own_answers == phones.generate(greedy.rows[0], beam_size=4) != greedy.own_answers
+    assert verification_of(phones, beam, beam_size=4) is beam
+
+
+def test_random_sources_in_a_normal_form_can_be_read():
+    """Drawn side by side, a letter and an accent are another character."""
+    pairs = [("é", "e"), ("e", "e"), ("\u0301", "a"), ("ab", "c")]
+    model = Seq2Seq.from_pairs(pairs, normal_form="NFC", embedding_dim=4, hidden_dim=4)
+    sources, _ = verification_of(model).rows
+    assert 100 < len(sources) < 1000
+    assert not model.preprocessor.encode_sources(sources)[1].numpy().astype(bool).any()
 
 
 def test_without_data_sums_are_the_test_sums_and_other_sources_are_drawn(sums):

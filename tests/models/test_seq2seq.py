@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from seqzoo import runtime
-from seqzoo.models import ExactMatch, PeekySeq2Seq, Seq2Seq, SequenceCrossentropy, load, seq2seq
+from seqzoo.models import ExactMatch, PeekySeq2Seq, Seq2Seq, SequenceCrossentropy, answers, load
 from seqzoo.models.decoding import greedy
 from seqzoo.pipelines import PADDING_ID, START_ID, PairPreprocessor, Vocabulary
 
@@ -42,7 +42,7 @@ def test_generate_takes_one_string_a_tensor_a_generator_and_nothing(trained):
 def test_parts_that_processors_share_come_in_order(trained, pairs, monkeypatch):
     monkeypatch.setattr(runtime, "processors", lambda: 3)
     sources = [source for source, _ in pairs] * 20
-    assert len(sources) > 4 * seq2seq._MIN_ROWS_PER_THREAD
+    assert len(sources) > 4 * answers._MIN_ROWS_PER_THREAD
     assert trained.generate(sources) == [target for _, target in pairs] * 20
     with pytest.raises(ValueError, match=f"row {len(sources) + 1}: source is empty"):
         trained.generate([*sources, ""])
@@ -62,11 +62,11 @@ def test_the_first_wrong_source_is_named_whatever_comes_after(trained, pairs):
 def test_long_answers_and_large_vocabularies_are_decoded_alike(trained, pairs, monkeypatch):
     """By a loop that asks whether all have ended, and without tables."""
     source, _ = trained.preprocessor.encode_sources([source for source, _ in pairs])
-    expected = trained.decode_greedily(source)
+    expected = trained.decode(source)
     monkeypatch.setattr(greedy, "_MAX_UNROLLED_STEPS", 0)
     trained._reads_tables = False
     try:
-        answers, log_probabilities = trained.decode_greedily(source)
+        answers, log_probabilities = trained.decode(source)
     finally:
         trained._reads_tables = True
     assert (answers.numpy() == expected[0].numpy()).all()
@@ -97,7 +97,7 @@ def test_a_wrong_row_leaves_its_neighbours_answers_alone(trained):
 
 def test_log_probability_is_the_teacher_forced_one(trained):
     source, _ = trained.preprocessor.encode_sources(["abc", "d"])
-    answer, log_probability = trained.decode_greedily(source)
+    answer, log_probability = trained.decode(source)
     target = tf.concat([[[START_ID]] * 2, answer[:, :-1]], axis=1)
     log_probabilities = tf.nn.log_softmax(trained({"source": source, "target": target}))
     expected = tf.gather(log_probabilities, answer, batch_dims=2).numpy()
@@ -108,7 +108,7 @@ def test_log_probability_is_the_teacher_forced_one(trained):
 def test_answers_end_at_the_first_padding():
     keras.utils.set_random_seed(3)
     sums = PairPreprocessor(Vocabulary("0123456789+"), 7, 12)
-    answers, _ = Seq2Seq(sums, hidden_dim=8).decode_greedily(ids((200, 7)))
+    answers, _ = Seq2Seq(sums, hidden_dim=8).decode(ids((200, 7)))
     ended = np.cumsum(answers.numpy() == PADDING_ID, axis=1) > 0
     assert (answers.numpy()[ended] == PADDING_ID).all()
 
@@ -190,7 +190,7 @@ def test_a_model_is_made_from_pairs_and_the_options_of_both_classes(pairs):
         assert type(model) is PeekySeq2Seq
         assert model.preprocessor == PairPreprocessor.from_pairs(pairs, reverse=True, unknown=True)
         assert (model.get_config()["hidden_dim"], model.get_config()["cell"]) == (6, "gru")
-    words = Seq2Seq.from_pairs([("a b", "c")], split="whitespace", hidden_dim=4)
+    words = Seq2Seq.from_pairs([("a b", "c")], source_split="whitespace", target_split="whitespace", hidden_dim=4)
     assert words.preprocessor.vocabulary == Vocabulary("abc", "whitespace")
     with pytest.raises(ValueError, match="Pair 2 has an empty target"):
         Seq2Seq.from_pairs([("a", "b"), ("a", "")])

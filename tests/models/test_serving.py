@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqzoo.models import Chain, LanguageModel, PeekySeq2Seq, Seq2Seq, Temperature, TopK
+from seqzoo.models import AttentionSeq2Seq, Chain, LanguageModel, PeekySeq2Seq, Seq2Seq, Temperature, TopK
 from seqzoo.models.serving import MAX_TEXT_TOKENS
 from seqzoo.pipelines import PADDING_ID, START_ID
 
@@ -156,7 +156,7 @@ def test_a_prompt_that_is_too_long_has_an_error(writer, writing):
 # === Ids to ids ===
 
 
-@pytest.mark.parametrize("kind", [Seq2Seq, PeekySeq2Seq])
+@pytest.mark.parametrize("kind", [Seq2Seq, PeekySeq2Seq, AttentionSeq2Seq])
 @pytest.mark.parametrize(
     ("reverse", "options"), [(False, {"num_layers": 2, "pass_cell_state": False}), (True, {"cell": "gru"})], ids=str
 )
@@ -166,7 +166,7 @@ def test_ids_are_answered_at_once_and_step_by_step(kind, reverse, options):
     functions = {name: function for name, (function, _) in model.token_functions().items()}
     sources = ["abcd", "c", "ba", "dd"]
     source = model.preprocessor.vocabulary.lookup(sources).to_tensor(PADDING_ID, shape=[None, 4])
-    expected, _ = model.decode_greedily(model.preprocessor.encode_sources(sources)[0])
+    expected = model.decode(model.preprocessor.encode_sources(sources)[0])[0][:, 0]
     np.testing.assert_array_equal(functions["serving_default"](source)["answer"], expected)
     for row in range(len(sources)):
         np.testing.assert_array_equal(functions["batch_1"](source[row : row + 1])["answer"], expected[row : row + 1])
@@ -180,6 +180,69 @@ def test_ids_are_answered_at_once_and_step_by_step(kind, reverse, options):
             state = {**fixed, **{name: value for name, value in results.items() if name.startswith("state")}}
             if wanted == PADDING_ID:
                 break
+
+
+@pytest.fixture(scope="module")
+def aligning():
+    """A model with attention that has not learnt anything, with answers of more steps than are unrolled."""
+    keras.utils.set_random_seed(0)
+    model = AttentionSeq2Seq.from_pairs(
+        [("abcd", "x yy z yy z x x yy z yy"), ("c", "z")],
+        reverse=True,
+        target_split="whitespace",
+        embedding_dim=4,
+        hidden_dim=8,
+    )
+    numbers = np.random.default_rng(0)
+    model.set_weights([numbers.normal(0, 1.5, weight.shape) for weight in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize(("beam_size", "length_penalty"), [(1, 0.0), (3, 0.0), (3, 1.0)])
+def test_ids_are_answered_by_the_search_in_steps_of_any_number(aligning, beam_size, length_penalty):
+    functions = aligning.token_functions(beam_size=beam_size, length_penalty=length_penalty)
+    sources = tf.constant(["abcd", "c", "ba", "dd", "cab"])
+    source = aligning.preprocessor.source_vocabulary.lookup(sources).to_tensor(PADDING_ID, shape=[None, 4])
+    encoded, _ = aligning.preprocessor.encode_sources(sources)
+    expected = aligning.decode(encoded, beam_size, 1, length_penalty)[0][:, 0]
+    assert len({*map(tuple, expected.numpy().tolist())}) > 2
+    np.testing.assert_array_equal(functions["serving_default"][0](source)["answer"], expected)
+    np.testing.assert_array_equal(functions["batch_1"][0](source[:1])["answer"], expected[:1])
+
+
+def test_alignments_are_in_the_order_of_the_source(aligning):
+    align, _ = aligning.serving_functions()["align"]
+    results = align(tf.constant(["cab", "x", "abcd"]))
+    assert texts(results["error"]) == ["", "source 'x' has the character 'x', which is not in the vocabulary", ""]
+    answer, expected = aligning.align("cab")
+    assert texts(results["answer"]) == [answer, "", aligning.align("abcd")[0]]
+    np.testing.assert_allclose(results["alignment"][0, : len(expected), :3], expected, atol=1e-5)
+    assert not results["alignment"].numpy()[0, :, 3].any()
+    assert not results["alignment"].numpy()[1].any()
+    functions = {name: function for name, (function, _) in aligning.token_functions().items()}
+    source = aligning.preprocessor.source_vocabulary.lookup(["cab"]).to_tensor(PADDING_ID, shape=[None, 4])
+    step = functions["decode_step"](tf.constant([START_ID]), **functions["encode"](source))
+    np.testing.assert_allclose(step["alignment"][0, :3], expected[0], atol=1e-5)
+
+
+def test_a_beam_adds_the_best_answers(aligning):
+    assert sorted(aligning.serving_functions()) == ["align", "ids", "score", "serving_default"]
+    functions = aligning.serving_functions(beam_size=3, length_penalty=0.5)
+    assert sorted(functions) == ["align", "ids", "n_best", "score", "serving_default"]
+    sources = ["cab", "abcd"]
+    best = functions["n_best"][0](tf.constant(sources))
+    for row, expected in enumerate(aligning.n_best(sources, 3, 3, 0.5)):
+        assert texts(best["answers"][row]) == [text for text, _ in expected]
+        np.testing.assert_allclose(best["log_probabilities"][row], [number for _, number in expected], rtol=1e-4)
+    first = functions["serving_default"][0](tf.constant(sources))
+    np.testing.assert_array_equal(first["answer"], best["answers"][:, 0])
+
+
+@pytest.mark.parametrize("options", [{"beam_size": 4}, {"length_penalty": 0.5}])
+def test_a_language_model_has_no_beam(writer, options):
+    for functions in (writer.serving_functions, writer.token_functions):
+        with pytest.raises(ValueError, match="A LanguageModel continues prompts and searches for no answers: leave"):
+            functions(**options)
 
 
 def test_token_functions_name_all_that_a_step_takes(trained):

@@ -259,8 +259,14 @@ def test_errors_are_the_same_in_a_graph():
 
 @pytest.mark.parametrize(
     "preprocessor",
-    [SUMS, REVERSED_SUMS, WORDS, PairPreprocessor(Vocabulary("한\x00👍", unknown=True), 1, 1)],
-    ids=["sums", "reverse", "words", "unicode"],
+    [
+        SUMS,
+        REVERSED_SUMS,
+        WORDS,
+        PairPreprocessor(Vocabulary("한\x00👍", unknown=True), 1, 1),
+        PairPreprocessor(Vocabulary("ab", lower_case=True), 1, 1, target_vocabulary=Vocabulary("A")),
+    ],
+    ids=["sums", "reverse", "words", "unicode", "two-vocabularies"],
 )
 def test_keras_serialization_round_trip(preprocessor):
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(preprocessor))
@@ -272,8 +278,15 @@ def test_keras_serialization_round_trip(preprocessor):
 
 @pytest.mark.parametrize(
     "other",
-    [REVERSED_SUMS, PairPreprocessor(DIGITS, 8, 4), PairPreprocessor(DIGITS, 7, 5), WORDS, DIGITS],
-    ids=["reverse", "source_length", "target_length", "words", "vocabulary"],
+    [
+        REVERSED_SUMS,
+        PairPreprocessor(DIGITS, 8, 4),
+        PairPreprocessor(DIGITS, 7, 5),
+        PairPreprocessor(DIGITS, 7, 4, target_vocabulary=Vocabulary("0123456789")),
+        WORDS,
+        DIGITS,
+    ],
+    ids=["reverse", "source_length", "target_length", "target_vocabulary", "words", "vocabulary"],
 )
 def test_preprocessors_that_differ_are_not_equal(other):
     assert other != SUMS
@@ -298,8 +311,115 @@ def test_from_pairs_collects_tokens_and_the_longest_lengths(pairs):
 
 
 def test_from_pairs_takes_the_options_of_both_classes():
-    preprocessor = PairPreprocessor.from_pairs([("a b", "c"), ("b", "d e")], True, "whitespace", True)
-    assert preprocessor == PairPreprocessor(Vocabulary("abcde", "whitespace", True), 2, 2, reverse=True)
+    pairs = [("A b", "c"), ("b", "D e")]
+    words = {"source_split": "whitespace", "target_split": "whitespace"}
+    preprocessor = PairPreprocessor.from_pairs(pairs, True, **words)
+    assert preprocessor == PairPreprocessor(Vocabulary("AbcDe", "whitespace"), 2, 2, reverse=True)
+    preprocessor = PairPreprocessor.from_pairs(pairs, **words, unknown=True, lower_case=True, normal_form="NFC")
+    sources = Vocabulary("ab", "whitespace", unknown=True, lower_case=True, normal_form="NFC")
+    assert preprocessor == PairPreprocessor(sources, 2, 2, target_vocabulary=Vocabulary("cDe", "whitespace"))
+
+
+def test_from_pairs_has_one_vocabulary_where_nothing_tells_the_sides_apart():
+    pairs = [("ab", "B")]
+    both, apart = Vocabulary("abB"), (Vocabulary("ab"), Vocabulary("B"))
+    for options, expected in (
+        ({}, (both, both)),
+        ({"shared": True}, (both, both)),
+        ({"shared": False}, apart),
+        ({"source_split": "whitespace"}, (Vocabulary(["ab"], "whitespace"), apart[1])),
+        ({"unknown": True}, (Vocabulary("ab", unknown=True), apart[1])),
+        ({"unknown": True, "shared": True}, (Vocabulary("abB", unknown=True),) * 2),
+        ({"lower_case": True}, (Vocabulary("ab", lower_case=True), apart[1])),
+        ({"lower_case": True, "shared": True}, (Vocabulary("ab", lower_case=True),) * 2),
+    ):
+        preprocessor = PairPreprocessor.from_pairs(pairs, **options)
+        assert (preprocessor.source_vocabulary, preprocessor.target_vocabulary) == expected
+
+
+def test_from_pairs_cannot_share_a_vocabulary_that_is_split_in_two_ways():
+    with pytest.raises(ValueError, match=r"shared=True needs .*Received: source_split='whitespace'"):
+        PairPreprocessor.from_pairs([("a", "b")], source_split="whitespace", shared=True)
+
+
+def test_from_pairs_counts_normalised_tokens():
+    preprocessor = PairPreprocessor.from_pairs([("e\u0301", "e\u0301")], normal_form="NFC")
+    assert (preprocessor.source_length, preprocessor.target_length) == (1, 2)
+    assert texts(preprocessor.pair_errors(["é", "éé", "E\u0301"], ["é", "e", "e"])) == [
+        "target 'é' has the character 'é', which is not in the vocabulary",
+        "source 'éé' has 2 characters, the model takes at most 1",
+        "source 'E\u0301' has the character 'É', which is not in the vocabulary",
+    ]
+
+
+def test_each_side_has_its_own_vocabulary():
+    sources = Vocabulary(["one", "two"], "whitespace", unknown=True, lower_case=True)
+    preprocessor = PairPreprocessor(sources, 3, 2, reverse=True, target_vocabulary=Vocabulary("12"))
+    assert preprocessor.vocabulary is preprocessor.source_vocabulary is sources
+    inputs, answer = preprocessor(["One TWO", "three"], ["12", "1"])
+    assert inputs["source"].numpy().tolist() == [[0, 4, 3], [0, 0, 2]]
+    assert inputs["target"].numpy().tolist() == [[START_ID, 2], [START_ID, 2]]
+    assert answer.numpy().tolist() == [[2, 3], [2, 0]]
+    assert texts(preprocessor.decode(answer)) == ["12", "1"]
+    assert texts(preprocessor.pair_errors([b"a \xff", "a a a a", "a", "a"], ["1", "1", "3", "111"])) == [
+        "source is not valid UTF-8: a \\xff",
+        "source 'a a a a' has 4 words, the model takes at most 3",
+        "target '3' has the character '3', which is not in the vocabulary",
+        "target '111' has 3 characters, the model takes at most 2",
+    ]
+    assert texts(preprocessor.encode_ids([[2, 4], [5, 0]])[1]) == ["", "source has the id 5; a token's is 2 to 4"]
+
+
+def test_one_vocabulary_is_that_of_both_sides():
+    assert SUMS.source_vocabulary is SUMS.target_vocabulary is DIGITS
+    assert PairPreprocessor(DIGITS, 7, 4, target_vocabulary=Vocabulary("0123456789+")) == SUMS
+    with pytest.raises(ValueError, match=r"target_vocabulary must be a Vocabulary or None\. Received: '12'"):
+        PairPreprocessor(DIGITS, 7, 4, target_vocabulary="12")
+
+
+def test_batches_hold_the_ids_of_a_large_and_a_small_vocabulary():
+    sources = Vocabulary(map(chr, range(0x4E00, 0x4E00 + 300)))
+    preprocessor = PairPreprocessor(sources, 1, 1, target_vocabulary=Vocabulary("ab"))
+    ((inputs, answer),) = preprocessor.batches([(sources.tokens[-1], "b"), (sources.tokens[0], "a")], 2)
+    assert inputs["source"].numpy().tolist() == [[301], [2]]
+    assert answer.numpy().tolist() == [[3], [2]]
+
+
+@pytest.mark.parametrize("split", ["characters", "whitespace"])
+def test_invalid_bytes_are_an_error_of_a_normalised_vocabulary(split):
+    vocabulary = Vocabulary(["a", "b"], split, unknown=True, lower_case=True, normal_form="NFKC")
+    preprocessor = PairPreprocessor(vocabulary, 3, 3)
+    sources = [b"A\xff", "\uffff", "Ａ", "\u3000" if split == "whitespace" else "", "z"]
+    ids, errors = preprocessor.encode_sources(sources)
+    assert texts(errors) == [
+        "source is not valid UTF-8: A\\xff",
+        "source is not valid UTF-8: \\xef\\xbf\\xbf",
+        "",
+        "source is empty",
+        "",
+    ]
+    assert ids.numpy()[[2, 4], 0].tolist() == [3, vocabulary.unknown_id]
+    np.testing.assert_array_equal(preprocessor.source_ids(sources)[1], errors != "")
+
+
+def test_config_of_earlier_versions_is_read():
+    config = SUMS.get_config()
+    del config["target_vocabulary"]
+    for name in ("lower_case", "normal_form"):
+        del config["vocabulary"]["config"][name]
+    assert PairPreprocessor.from_config(config) == SUMS
+
+
+def test_pairs_are_held_out_by_their_normalised_sources():
+    pairs = [(word, "x") for number in range(200) for word in (f"é{number}", f"E\u0301{number}")]
+    preprocessor = PairPreprocessor.from_pairs(pairs, lower_case=True, normal_form="NFC")
+    training, validation = (
+        [source.decode() for source, _ in part.as_numpy_iterator()] for part in preprocessor.hold_out(pairs)
+    )
+    assert len(training) + len(validation) == 400
+    assert {source[-2:] for source in validation}
+    read = preprocessor.source_vocabulary.normalize_string
+    assert {*map(read, training)}.isdisjoint(map(read, validation))
 
 
 def test_from_pairs_of_a_tfds_sums_data_set():
@@ -310,7 +430,7 @@ def test_from_pairs_of_a_tfds_sums_data_set():
 @pytest.mark.parametrize("space", [" ", "\u00a0", "\u3000", "\x1c"], ids=ascii)
 def test_pairs_fit_the_preprocessor_that_was_made_from_them(split, space):
     source = f"a{space}b"
-    preprocessor = PairPreprocessor.from_pairs([(source, "c")], split=split)
+    preprocessor = PairPreprocessor.from_pairs([(source, "c")], source_split=split)
     assert texts(preprocessor.pair_errors([source], ["c"])) == [""]
 
 
@@ -333,7 +453,7 @@ def test_from_pairs_refuses_what_cannot_be_learnt(pairs, message):
 
 def test_from_pairs_refuses_a_pair_without_words():
     with pytest.raises(ValueError, match="Pair 1 has an empty target"):
-        PairPreprocessor.from_pairs([("a", " \t")], split="whitespace")
+        PairPreprocessor.from_pairs([("a", " \t")], target_split="whitespace")
 
 
 # `shuffle_buffer` that holds all of ROWS in memory, and one that streams them.

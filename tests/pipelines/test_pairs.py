@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from seqzoo.pipelines import PairPreprocessor, Vocabulary, as_pairs, hold_out, read_pairs
+from seqzoo.pipelines import PairPreprocessor, Vocabulary, alternatives, as_pairs, hold_out, read_pairs
 
 PAIRS = [("57+5", "62"), ("안녕", "hello 👍"), ("e\u0301\x00", " a b ")]
 STRING = tf.TensorSpec([], tf.string)
@@ -307,3 +307,39 @@ def test_hold_out_does_not_depend_on_the_other_pairs_or_their_order():
     _, validation = hold_out(pairs, seed=1)
     _, of_reversed_half = hold_out(pairs[:1_000][::-1], seed=1)
     assert rows_of(of_reversed_half) == [pair for pair in rows_of(validation) if pair in set(pairs[:1_000])][::-1]
+
+
+def test_sources_that_are_read_alike_never_stand_in_both_parts():
+    pairs = [(source, "x") for row in range(300) for source in (f"Row {row}", f"row  {row}")]
+    vocabulary = Vocabulary.from_strings((source for source, _ in pairs), "whitespace", lower_case=True)
+    preprocessor = PairPreprocessor(vocabulary, 2, 1, target_vocabulary=Vocabulary("x"))
+    training, validation = map(rows_of, hold_out(pairs, preprocessor=preprocessor))
+    assert sorted(training + validation) == sorted(pairs)
+    assert {source.split()[1] for source, _ in training}.isdisjoint(source.split()[1] for source, _ in validation)
+
+
+def test_hold_out_of_characters_as_they_stand_is_the_same_with_their_preprocessor():
+    pairs = many_pairs(500)
+    preprocessor = PairPreprocessor.from_pairs(pairs)
+    assert rows_of(hold_out(pairs, preprocessor=preprocessor)[1]) == rows_of(hold_out(pairs)[1])
+
+
+@pytest.mark.parametrize("form", [list, as_pairs], ids=["list", "dataset"])
+def test_alternatives_are_each_source_s_targets_in_their_order(form):
+    pairs = [("b", "2"), ("a", "1"), ("b", "1"), ("b", "2"), ("한", "👍")]
+    targets = alternatives(form(pairs))
+    assert list(targets.items()) == [("b", ["2", "1"]), ("a", ["1"]), ("한", ["👍"])]
+    assert alternatives([]) == {}
+
+
+def test_alternatives_of_sources_that_are_read_alike_are_together():
+    sources = Vocabulary(["read", "x"], "whitespace", lower_case=True)
+    preprocessor = PairPreprocessor(sources, 2, 2, target_vocabulary=Vocabulary("é", normal_form="NFC"))
+    pairs = [("Read", "é"), (" read", "e\u0301"), ("READ", "E"), ("x  Read", "é")]
+    assert alternatives(pairs, preprocessor) == {"read": ["é", "E"], "x read": ["é"]}
+    assert len(alternatives(pairs)) == 4
+
+
+def test_alternatives_name_a_pair_that_is_not_utf_8():
+    with pytest.raises(ValueError, match="Pair 2 is not valid UTF-8"):
+        alternatives([("a", "b"), (b"\xff", "b")])

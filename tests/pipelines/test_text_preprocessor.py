@@ -211,3 +211,30 @@ def test_preprocessor_survives_serialisation():
         assert again == preprocessor
         assert hash(again) == hash(preprocessor)
     assert LETTERS != LINES
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_texts_and_prompts_are_read_in_lower_case_and_normal_form(lines):
+    options = {"lines": lines, "lower_case": True, "normal_form": "NFC"}
+    preprocessor = TextPreprocessor.from_text("cafe\u0301\nÀ b\r\n", **options)
+    assert preprocessor.vocabulary.normal_form == "NFC"
+    assert {"é", "à"} <= set(preprocessor.vocabulary.tokens)
+    np.testing.assert_array_equal(preprocessor.encode("Cafe\u0301\nA\u0300 B"), preprocessor.encode("café\nà b"))
+    ids, lengths, errors = preprocessor.encode_prompts(["CAFE\u0301", "café", "\nÀ", "Z", ""])
+    assert ids.numpy()[0].tolist() == ids.numpy()[1].tolist()
+    assert lengths.numpy()[:2].tolist() == [4, 4]
+    message = "the prompt has the character 'z', which is not in the vocabulary"
+    assert [error.decode() for error in errors.numpy()] == ["", "", "", message, ""]
+    assert preprocessor.unknown_tokens("CAFÉ Z") == ["z"]
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(preprocessor))
+    assert copy == preprocessor
+
+
+def test_a_mark_that_begins_a_line_is_not_composed_with_the_line_before():
+    preprocessor = TextPreprocessor.from_text("e\n\u0301e\u0301", normal_form="NFC")
+    assert texts(preprocessor, preprocessor.encode("e\n\u0301e\u0301")) == "e\n\u0301é"
+
+
+def test_the_most_frequent_tokens_are_counted_in_lower_case():
+    preprocessor = TextPreprocessor.from_text("a B b c c", "whitespace", unknown=True, max_tokens=2, lower_case=True)
+    assert preprocessor.vocabulary.tokens == ["b", "c"]

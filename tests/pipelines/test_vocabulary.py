@@ -178,20 +178,39 @@ def test_graph_equals_eager(vocabulary, strings):
 
 @pytest.mark.parametrize(
     "vocabulary",
-    [Vocabulary("한a+👍\x00"), Vocabulary("ab", unknown=True), Vocabulary(["a", "한글"], "whitespace")],
-    ids=["characters", "unknown", "words"],
+    [
+        Vocabulary("한a+👍\x00"),
+        Vocabulary("ab", unknown=True),
+        Vocabulary(["a", "한글"], "whitespace"),
+        Vocabulary("aé", lower_case=True, normal_form="NFC"),
+    ],
+    ids=["characters", "unknown", "words", "normalised"],
 )
 def test_config_round_trip(vocabulary):
     copy = Vocabulary.from_config(vocabulary.get_config())
     assert copy == vocabulary
     assert hash(copy) == hash(vocabulary)
-    assert copy.get_config() == {"tokens": vocabulary.tokens, "split": vocabulary.split, "unknown": vocabulary.unknown}
+    names = ("tokens", "split", "unknown", "lower_case", "normal_form")
+    assert copy.get_config() == {name: getattr(vocabulary, name) for name in names}
+
+
+def test_config_of_earlier_versions_is_read():
+    config = {"tokens": ["a", "b"], "split": "characters", "unknown": False}
+    assert Vocabulary.from_config(config) == Vocabulary("ab")
 
 
 @pytest.mark.parametrize(
     "other",
-    [Vocabulary("abc"), Vocabulary("ab", unknown=True), Vocabulary("ab", split="whitespace"), "ab", None],
-    ids=["tokens", "unknown", "split", "str", "none"],
+    [
+        Vocabulary("abc"),
+        Vocabulary("ab", unknown=True),
+        Vocabulary("ab", split="whitespace"),
+        Vocabulary("ab", lower_case=True),
+        Vocabulary("ab", normal_form="NFC"),
+        "ab",
+        None,
+    ],
+    ids=["tokens", "unknown", "split", "lower_case", "normal_form", "str", "none"],
 )
 def test_vocabularies_that_differ_are_not_equal(other):
     assert Vocabulary("ab") != other
@@ -212,3 +231,73 @@ def test_bad_word_is_refused(token):
 def test_unknown_split_is_refused():
     with pytest.raises(ValueError, match="split='words'"):
         Vocabulary("ab", split="words")
+
+
+def test_strings_are_read_in_lower_case_and_normal_form():
+    vocabulary = Vocabulary("aé가", lower_case=True, normal_form="NFC")
+    assert vocabulary.lookup(["AE\u0301É", "\u1100\u1161", "E"]).to_list() == [[2, 3, 3], [4], [-1]]
+    assert Vocabulary("ae\u0301", normal_form="NFD").lookup(["aé"]).to_list() == [[2, 3, 4]]
+    assert Vocabulary("ab").lookup(["aB"]).to_list() == [[2, -1]]
+
+
+def test_words_are_split_after_they_are_normalised():
+    vocabulary = Vocabulary(["fi", "é"], "whitespace", lower_case=True, normal_form="NFKC")
+    assert vocabulary.lookup([" ﬁ\u3000E\u0301\tFI "]).to_list() == [[2, 3, 2]]
+
+
+@pytest.mark.parametrize("tokens", ["abk", "abké"])
+def test_padded_ids_are_those_of_normalised_strings(tokens):
+    """Also where all tokens are ASCII: the Kelvin sign is a K."""
+    ids, lengths = Vocabulary(tokens, lower_case=True, normal_form="NFC").padded_ids(["\u212aAb", "E\u0301", ""], 4)
+    unlisted = 5 if "é" in tokens else -1
+    assert ids.numpy().tolist() == [[4, 2, 3, 0], [unlisted, 0, 0, 0], [0, 0, 0, 0]]
+    assert lengths.numpy().tolist() == [3, 1, 0]
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.text(st.one_of(valid_characters, st.sampled_from("AÉΣ\u0301\u0323 \u3000ﬁ"))), min_size=1, max_size=4),
+    st.sampled_from(["characters", "whitespace"]),
+    st.booleans(),
+    st.sampled_from([None, "NFC", "NFKD"]),
+)
+def test_python_and_tensorflow_read_the_same_tokens(strings, split, lower_case, normal_form):
+    vocabulary = Vocabulary.from_strings(["x", *strings], split, False, lower_case, normal_form)
+    texts_of_ids = [None, None, *vocabulary.tokens]
+    read = [[texts_of_ids[index] for index in row] for row in vocabulary.lookup(strings).to_list()]
+    assert read == [vocabulary.split_string(string) for string in strings]
+    normalized = texts(vocabulary.normalize(tf.constant(strings)))
+    assert normalized == [vocabulary.normalize_string(string) for string in strings]
+    assert normalized == [vocabulary.separator.join(tokens) for tokens in read]
+    assert texts(vocabulary.normalize(tf.constant(normalized))) == normalized
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_invalid_bytes_have_no_id_in_a_normalised_vocabulary(unknown):
+    vocabulary = Vocabulary("ab", unknown=unknown, lower_case=True, normal_form="NFC")
+    assert vocabulary.lookup([b"A\xffz"]).to_list() == [[3 if unknown else 2, -1, vocabulary.unknown_id]]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "options", "normalized"),
+    [
+        ("aB", {"lower_case": True}, "'b'"),
+        ("aé", {"normal_form": "NFD"}, "'e\u0301'"),
+        (["a", "e\u0301"], {"split": "whitespace", "normal_form": "NFC"}, "'é'"),
+    ],
+    ids=["lower_case", "normal_form", "word"],
+)
+def test_token_that_can_never_be_read_is_refused(tokens, options, normalized):
+    with pytest.raises(ValueError, match="A token must be as it is read") as error:
+        Vocabulary(tokens, **options)
+    assert f", {normalized}; Vocabulary.from_strings normalises tokens" in str(error.value)
+
+
+def test_unknown_normal_form_is_refused():
+    with pytest.raises(ValueError, match="normal_form='nfc'"):
+        Vocabulary("ab", normal_form="nfc")
+
+
+def test_options_are_shown():
+    assert repr(Vocabulary("ab")) == "Vocabulary(size=4, split='characters', unknown=False)"
+    assert repr(Vocabulary("ab", lower_case=True)).endswith(", lower_case=True, normal_form=None)")

@@ -5,7 +5,7 @@ import dataclasses
 import keras_tuner
 import pytest
 
-from seqzoo import models, pipelines, tuning
+from seqzoo import pipelines, tuning
 from seqzoo.training import recipe
 
 
@@ -28,7 +28,9 @@ def test_hypermodel_of_pairs_works_with_plain_keras_tuner(pairs, tmp_path):
     (best,) = tuner.get_best_models()
     values = tuner.get_best_hyperparameters()[0].values
     assert set(values) == set(hypermodel.SPACE) - {"pass_cell_state"}  # A GRU has none.
-    assert isinstance(best, models.PeekySeq2Seq) is values["peeky"]
+    assert type(best).__name__ == values["model"]
+    assert best.get_config()["bidirectional"] is values["bidirectional"]
+    assert best.loss.label_smoothing == values["label_smoothing"]
     assert best.preprocessor.reverse is values["reverse"]
     assert best.get_config()["cell"] == "gru"
     assert best.get_config()["hidden_dim"] == values["hidden_dim"] in (4, 8)
@@ -53,9 +55,42 @@ def test_recipes_own_values_are_searched_first_beside_the_default_ones():
     base = dataclasses.replace(recipe("pairs_peeky_reverse"), hidden_dim=100)
     space = tuning.Seq2SeqHyperModel.whole_space(base, {"cell": ["gru", "lstm"]}, {"num_layers": 2})
     assert space["hidden_dim"] == [100, 64, 128, 256]
-    assert space["peeky"] == [True, False]
+    assert space["model"] == ["PeekySeq2Seq", "Seq2Seq", "AttentionSeq2Seq"]
+    assert space["bidirectional"] == [False, True]
     assert space["cell"] == ["lstm", "gru"]
     assert space["num_layers"] == [2]
+
+
+def test_attention_is_searched_in_both_directions_first():
+    space = tuning.Seq2SeqHyperModel.whole_space(recipe("pairs_attention"))
+    assert space["model"][0] == "AttentionSeq2Seq"
+    assert space["bidirectional"] == [True, False]
+    assert (space["label_smoothing"][0], space["dropout"]) == (0.1, [0.3, 0.0, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("fixed", "message"),
+    [
+        ({"model": "Transformer"}, "model must be one of Seq2Seq, PeekySeq2Seq, AttentionSeq2Seq. Received: 'Tra"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be below 1"),
+        ({"dropout": 1.0}, "dropout must be below 1"),
+    ],
+)
+def test_values_outside_their_range_are_an_error(fixed, message):
+    with pytest.raises(ValueError, match=message):
+        tuning.Seq2SeqHyperModel.whole_space(recipe("pairs_baseline"), fixed=fixed)
+
+
+def test_parts_of_a_training_pass_over_few_data_as_often_an_epoch_as_the_whole(pairs):
+    base = dataclasses.replace(recipe("pairs_baseline"), epochs=6, batch_size=28, min_steps=36)
+    hypermodel = tuning.Seq2SeqHyperModel(
+        base, pairs, pairs, base.preprocessor(pairs), fixed={"hidden_dim": 2, "batch_size": 28}
+    )
+    hp = keras_tuner.HyperParameters()
+    hypermodel.declare_hyperparameters(hp)
+    hp.values |= {"tuner/epochs": 3, "tuner/initial_epoch": 1}
+    assert hypermodel.recipe(hp).epochs == 2
+    assert hypermodel._steps_per_epoch(hypermodel.recipe(hp)) == 6
 
 
 def test_tied_embeddings_have_the_size_of_the_hidden_layers():
@@ -71,8 +106,9 @@ def test_tied_embeddings_have_the_size_of_the_hidden_layers():
         ("hidden_dim", "128", 128),
         ("learning_rate", "4e-3", 4e-3),
         ("dropout", "0", 0.0),
-        ("peeky", "True", True),
+        ("bidirectional", "True", True),
         ("reverse", "false", False),
+        ("model", "AttentionSeq2Seq", "AttentionSeq2Seq"),
         ("cell", "gru", "gru"),
         ("size", "4", "4"),
     ],
@@ -84,7 +120,7 @@ def test_values_are_read_from_text(name, text, value):
 
 @pytest.mark.parametrize(
     ("name", "text", "kind"),
-    [("hidden_dim", "8.5", "a whole number"), ("dropout", "x", "a number"), ("peeky", "1", "true or false")],
+    [("hidden_dim", "8.5", "a whole number"), ("dropout", "x", "a number"), ("reverse", "1", "true or false")],
 )
 def test_text_that_is_no_value_is_an_error(name, text, kind):
     with pytest.raises(ValueError, match=f"{name} must be {kind}. Received: '{text}'"):

@@ -9,18 +9,20 @@ __all__ = ["evaluate", "evaluate_all_sums", "evaluate_sums"]
 _EVALUATIONS = {"pairs": evaluate_pairs, "text": evaluate_text}
 
 
-def evaluate(model, data):
+def evaluate(model, data, beam_size=1, length_penalty=0.0):
     """The figures of a model's task on data: decoded answers to pairs, or the predicted tokens of a text.
 
     Args:
         model: `StringModel`.
         data: pairs (see `seqzoo.pipelines.as_pairs`) for a model that answers sources, a text (see
             `TextPreprocessor.encode`) for a language model.
+        beam_size: int, how many unfinished answers are kept at each step; 1 is greedy search. Of answers only.
+        length_penalty: float from 0, of beam search; see `seqzoo.models.beam_search`.
 
     Returns:
         The dictionary of `evaluate_pairs` or `evaluate_text`.
 
     Raises:
-        ValueError: for data that do not fit the model, or none.
+        ValueError: for data that do not fit the model, or none; or a beam that is none, or of a language model.
     """
-    return _EVALUATIONS[model.task](model, data)
+    return _EVALUATIONS[model.task](model, data, beam_size=beam_size, length_penalty=length_penalty)

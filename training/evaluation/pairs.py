@@ -1,54 +1,111 @@
-"""Scores of a model that answers sources: exact match and character accuracy, decoded greedily."""
+"""Scores of a model that answers sources: exact match and token error rate of decoded answers."""
 
-import tensorflow as tf
+import itertools
+
+import numpy as np
 
 from seqzoo.models.losses import counted
-from seqzoo.pipelines import as_pairs
+from seqzoo.pipelines import PADDING_ID, alternatives, as_pairs
+from seqzoo.pipelines.row_errors import raise_first_error
+from seqzoo.training.evaluation.edit_distance import edit_distances
 
 _EXAMPLES = 10
+_BLOCK_ROWS = 8192
 
 
-def evaluate_pairs(model, pairs, batch_size=1024):
-    """Answers the sources of all pairs greedily and compares.
+def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.0):
+    """Answers the sources of all pairs and compares.
+
+    Pairs of one source with different targets are alternatives: an answer is right if it is any of them, as
+    pronunciations are scored by dictionaries that have several for a word. Answers and targets are compared by the
+    tokens of the target vocabulary, characters or words, after it has normalised both; its unknown token is never
+    right.
 
     Args:
-        model: `Seq2Seq`.
-        pairs: what `as_pairs` takes.
+        model: `Seq2Seq`, or another model that answers sources. Its answers come from beam search, or are greedy.
+        pairs: what `as_pairs` takes. They are held in memory.
         batch_size: int.
+        beam_size: int, see `evaluate`.
+        length_penalty: float, see `evaluate`.
 
     Returns:
-        A dictionary of `rows`, int; `exact_match`, the share of answers that are right as a whole;
-        `character_accuracy`, the share of right tokens, position by position, each answer's end included; and
-        `examples`, up to ten dictionaries of `source`, `target` and `answer`, wrong answers (up to five) first.
+        A dictionary of
+        `rows`, int, the pairs;
+        `sources`, int, the different sources among them, as the model reads them;
+        `exact_match`, the share of sources whose answer is right as a whole: 1 minus the word error rate;
+        `token_error_rate`, the tokens to insert, delete or replace in each answer for its nearest alternative, summed,
+        divided by the tokens of these alternatives, summed: the phoneme or character error rate. It is above 1 where
+        answers are much too long. Of alternatives that are equally near, the first one counts;
+        `character_accuracy`, the share of the nearest alternatives' tokens that stand at their place in the answer,
+        each end included: of use where tokens keep their places, as the digits of sums do; and
+        `examples`, up to ten dictionaries of `source`, `target` (the nearest) and `answer`, wrong answers (up to five)
+        first.
+
+    Raises:
+        ValueError: naming the first pair that does not fit the model by its number; for no pair.
     """
-    preprocessor = model.preprocessor
-
-    @tf.function(input_signature=[tf.TensorSpec([None, preprocessor.source_length], tf.int32)], autograph=False)
-    def decode(source):
-        ids, _ = model.decode_greedily(source)
-        return ids, preprocessor.decode(ids)
-
-    rows, exact, right, positions, examples = 0, 0, 0, 0, {True: [], False: []}
-    for sources, targets in as_pairs(pairs).batch(batch_size):
-        inputs, answer = preprocessor(sources, targets)
-        ids, texts = decode(inputs["source"])
-        counts = tf.convert_to_tensor(counted(answer))
-        is_right = (ids == answer) & counts
-        is_exact = tf.reduce_all(is_right | ~counts, axis=1)
-        rows += len(answer)
-        exact += int(tf.math.count_nonzero(is_exact))
-        right += int(tf.math.count_nonzero(is_right))
-        positions += int(tf.math.count_nonzero(counts))
+    preprocessor, pairs = model.preprocessor, as_pairs(pairs)
+    rows = _check(preprocessor, pairs)
+    targets = alternatives(pairs, preprocessor)
+    answers = model.generate_each(targets, batch_size, beam_size=beam_size, length_penalty=length_penalty)
+    answered = zip(targets.items(), answers, strict=True)
+    exact, errors, tokens, right, positions, examples = 0, 0, 0, 0, 0, {True: [], False: []}
+    for block in iter(lambda: list(itertools.islice(answered, _BLOCK_ROWS)), []):
+        nearest, answer_ids, target_ids, distances = _nearest(preprocessor, block)
+        is_exact = distances == 0
+        exact += np.count_nonzero(is_exact)
+        errors += distances.sum()
+        tokens += np.count_nonzero(target_ids != PADDING_ID)
+        counts = counted(target_ids).numpy()
+        right += np.count_nonzero((answer_ids == target_ids) & counts)
+        positions += np.count_nonzero(counts)
         for kind, kept in examples.items():
-            for at in tf.where(is_exact == kind)[: max(0, _EXAMPLES - len(kept)), 0].numpy():
-                row = (sources[at], targets[at], texts[at])
-                kept.append(dict(zip(("source", "target", "answer"), (x.numpy().decode() for x in row), strict=True)))
-    if rows == 0:
-        raise ValueError("There are no pairs to evaluate. Received an empty dataset.")
+            for at in np.flatnonzero(is_exact == kind)[: max(0, _EXAMPLES - len(kept))]:
+                (source, _), answer = block[at]
+                kept.append({"source": source, "target": nearest[at], "answer": answer})
     wrong = examples[False][: _EXAMPLES // 2]
     return {
         "rows": rows,
-        "exact_match": exact / rows,
+        "sources": len(targets),
+        "exact_match": exact / len(targets),
+        "token_error_rate": float(errors / tokens),
         "character_accuracy": right / positions,
         "examples": wrong + examples[True][: _EXAMPLES - len(wrong)],
     }
+
+
+def _check(preprocessor, pairs):
+    """The number of pairs; a `ValueError` for the first that does not fit, or none."""
+    rows = 0
+    for sources, targets in pairs.batch(_BLOCK_ROWS):
+        raise_first_error(preprocessor.pair_errors(sources, targets), 1 + rows)
+        rows += len(sources)
+    if rows == 0:
+        raise ValueError("There are no pairs to evaluate. Received an empty dataset.")
+    return rows
+
+
+def _nearest(preprocessor, block):
+    """The alternative that each answer is nearest to.
+
+    Args:
+        preprocessor: `PairPreprocessor`.
+        block: list of `((source, targets), answer)`.
+
+    Returns:
+        `(targets, answer_ids, target_ids, distances)` of each source: list of `str`; int arrays
+        `[sources, target_length]`; int `[sources]`.
+    """
+    vocabulary, shape = preprocessor.target_vocabulary, [None, preprocessor.target_length]
+    counts = [len(targets) for (_, targets), _ in block]
+    targets = [target for (_, each), _ in block for target in each]
+    answer_ids, target_ids = (
+        vocabulary.lookup(strings).to_tensor(PADDING_ID, shape=shape).numpy()
+        for strings in ([answer for _, answer in block], targets)
+    )
+    if vocabulary.unknown:
+        target_ids[target_ids == vocabulary.unknown_id] = -1
+    distances = edit_distances(np.repeat(answer_ids, counts, axis=0), target_ids)
+    starts = np.cumsum([0, *counts[:-1]])
+    best = np.array([at + np.argmin(distances[at : at + count]) for at, count in zip(starts, counts, strict=True)])
+    return [targets[at] for at in best], answer_ids, target_ids[best], distances[best]

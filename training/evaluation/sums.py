@@ -8,11 +8,13 @@ MAX_EXHAUSTIVE_DIGITS = 3
 """Models of sums of up to so many digits are evaluated on every sum."""
 
 
-def evaluate_all_sums(model):
+def evaluate_all_sums(model, beam_size=1, length_penalty=0.0):
     """Asks a model for every sum of two numbers of up to as many digits as it was made for, and counts its errors.
 
     Args:
         model: `Seq2Seq` of sums of up to 2 or 3 digits: 10,000 or 1,000,000 sums, `a+b` and `b+a` each.
+        beam_size: int, see `evaluate`.
+        length_penalty: float, see `evaluate`.
 
     Returns:
         As `evaluate_sums`.
@@ -27,15 +29,17 @@ def evaluate_all_sums(model):
             f"All sums are evaluated for models of up to {MAX_EXHAUSTIVE_DIGITS} digits; this one is {kind}: "
             "use seqzoo evaluate without --exhaustive"
         )
-    return evaluate_sums(model, all_operands(digits))
+    return evaluate_sums(model, all_operands(digits), beam_size, length_penalty)
 
 
-def evaluate_sums(model, operands):
+def evaluate_sums(model, operands, beam_size=1, length_penalty=0.0):
     """Asks a model for sums, and counts its errors.
 
     Args:
         model: `Seq2Seq` of sums.
         operands: int64 `[rows, 2]`, non-negative.
+        beam_size: int, see `evaluate`.
+        length_penalty: float, see `evaluate`.
 
     Returns:
         As `score_sums`.
@@ -43,7 +47,8 @@ def evaluate_sums(model, operands):
     Raises:
         ValueError: for a sum that the model cannot read.
     """
-    return score_sums(operands, model.generate_each(f"{a}+{b}" for a, b in operands.tolist()))
+    sources = (f"{a}+{b}" for a, b in operands.tolist())
+    return score_sums(operands, model.generate_each(sources, beam_size=beam_size, length_penalty=length_penalty))
 
 
 def score_sums(operands, answers):

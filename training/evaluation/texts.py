@@ -11,7 +11,7 @@ _PART = 1024
 _SAMPLES = ("", 200)
 
 
-def evaluate_text(model, text):
+def evaluate_text(model, text, beam_size=1, length_penalty=0.0):
     """Predicts each token of a text from all before it, and measures.
 
     The text is read once, in order, the state carried on to its end: every token is scored with its whole context.
@@ -19,12 +19,22 @@ def evaluate_text(model, text):
     Args:
         model: `LanguageModel`.
         text: what `TextPreprocessor.encode` takes.
+        beam_size: 1; a text is predicted, without a search.
+        length_penalty: 0.
 
     Returns:
         A dictionary of `tokens`, int; `nats_per_token`, the mean of the negative natural logarithms of the tokens'
         probabilities; `bits_per_token`, the same in bits; `perplexity`, its exponential; `accuracy`, the share of
         tokens that were the most probable ones; and `examples`, a text that the model writes, as a list of one.
+
+    Raises:
+        ValueError: for a text that does not fit the model, or a beam.
     """
+    if (beam_size, length_penalty) != (1, 0):
+        raise ValueError(
+            f"A {type(model).__name__} is scored without a search: leave out beam_size and length_penalty. "
+            f"Received: beam_size={beam_size}, length_penalty={length_penalty}"
+        )
 
     @tf.function(jit_compile=not has_gpu(), autograph=False)
     def score(tokens, targets, states):

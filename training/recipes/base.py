@@ -14,12 +14,13 @@ class Recipe:
 
     Attributes:
         name: str, as the command line has it.
+        model: str, the class of its model.
         dataset: the recipe's own data set; `None` where the user brings the data.
     """
 
     metric: ClassVar[str]
     metric_label: ClassVar[str]
-    dataset_class: ClassVar[type]
+    dataset_classes: ClassVar[tuple[type, ...]]
     model_fields: ClassVar[tuple[str, ...]]
     loss = "auto"
 
@@ -28,6 +29,8 @@ class Recipe:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a whole number from 1. Received: {name}={value!r}")
+        if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1). Received: dropout={self.dropout!r}")
         if not isinstance(self.learning_rate, int | float) or not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be a number above 0. Received: learning_rate={self.learning_rate!r}")
 
@@ -49,8 +52,13 @@ class Recipe:
     @classmethod
     def from_config(cls, config):
         """The recipe that `dataclasses.asdict` described."""
-        dataset = config["dataset"] and cls.dataset_class(**config["dataset"])
-        return cls(**{**config, "dataset": dataset})
+        options = config["dataset"]
+        if options is None:
+            return cls(**config)
+        for each in cls.dataset_classes:
+            if set(options) <= {field.name for field in dataclasses.fields(each)}:
+                return cls(**{**config, "dataset": each(**options)})
+        raise ValueError(f"no data set has the options {', '.join(map(repr, options))}")
 
     def check_data(self, data, validation_data=None):
         """Checks that there is something to train on.
@@ -70,6 +78,10 @@ class Recipe:
     def data_facts(self, data=None):
         """What identifies the data beside their name, a dictionary."""
         return {}
+
+    def passes(self, data):
+        """How many times an epoch passes over the data that it trains on, int."""
+        return 1
 
     def compile(self, model, steps_per_epoch, **overrides):
         """Compiles a model with this recipe, to run fast on this machine; see `seqzoo.runtime.compile_options`.

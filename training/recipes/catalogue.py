@@ -3,11 +3,11 @@
 import dataclasses
 import json
 
-from seqzoo.pipelines import AdditionData, TextData
+from seqzoo.pipelines import AdditionData, DatesData, TextData
 from seqzoo.training.recipes.pairs import PairRecipe
 from seqzoo.training.recipes.texts import TextRecipe
 
-_SUMS = {"dataset": AdditionData(digits=3, commute=True, short_sums=3), "label_smoothing": 0.05}
+_SUMS = {"dataset": AdditionData(digits=3, commute=True, short_sums=3), "unknown": False, "label_smoothing": 0.05}
 
 RECIPES = {
     each.name: each
@@ -30,11 +30,28 @@ RECIPES = {
             "PeekySeq2Seq",
             AdditionData(digits=5, short_sums=3),
             reverse=True,
+            unknown=False,
             cell="gru",
             hidden_dim=192,
             label_smoothing=0.05,
             epochs=16,
             learning_rate=5e-3,
+        ),
+        PairRecipe(
+            "dates", "AttentionSeq2Seq", DatesData(), embedding_dim=32, label_smoothing=0.05, dropout=0.1, epochs=10
+        ),
+        # What to begin with on pairs of one's own: attention, and no fewer steps than it takes to learn.
+        PairRecipe(
+            "pairs_attention",
+            "AttentionSeq2Seq",
+            embedding_dim=64,
+            hidden_dim=256,
+            dropout=0.3,
+            label_smoothing=0.1,
+            batch_size=64,
+            epochs=30,
+            min_steps=8_000,
+            learning_rate=2e-3,
         ),
         PairRecipe("pairs_baseline", "Seq2Seq"),
         PairRecipe("pairs_peeky_reverse", "PeekySeq2Seq", reverse=True),

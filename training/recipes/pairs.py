@@ -2,13 +2,19 @@
 
 import dataclasses
 
-from seqzoo.models import PeekySeq2Seq, Seq2Seq, SequenceCrossentropy
+from seqzoo.models import AttentionSeq2Seq, PeekySeq2Seq, Seq2Seq, SequenceCrossentropy
 from seqzoo.models.optimizers import Adam
-from seqzoo.pipelines import AdditionData, PairPreprocessor, Vocabulary, hold_out, read_pairs
+from seqzoo.pipelines import AdditionData, DatesData, PairPreprocessor, as_pairs, hold_out, read_pairs
 from seqzoo.training.recipes.base import Recipe
 
-_MODELS = {model.__name__: model for model in (Seq2Seq, PeekySeq2Seq)}
+_MODELS = {model.__name__: model for model in (Seq2Seq, PeekySeq2Seq, AttentionSeq2Seq)}
+# How strings are read where no option is given, as the data sets' own preprocessors do.
+_PLAIN = {
+    "source_split": "characters", "target_split": "characters", "lower_case": False, "normal_form": None,
+    "unknown": False,
+}  # fmt: skip
 _VALIDATION_BATCH = 1000
+_COUNTED_ROWS = 8192
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,37 +25,51 @@ class PairRecipe(Recipe):
 
     Attributes:
         name: str, as the command line has it.
-        model: `"Seq2Seq"` or `"PeekySeq2Seq"`.
-        dataset: `AdditionData`, or `None` where the user brings the data.
+        model: `"Seq2Seq"`, `"PeekySeq2Seq"` or `"AttentionSeq2Seq"`.
+        dataset: `AdditionData` or `DatesData`; `None` where the user brings the data.
         reverse: bool, see `PairPreprocessor`.
+        source_split, target_split: `"characters"` or `"whitespace"`, see `Vocabulary`.
+        lower_case, normal_form: see `PairPreprocessor.from_pairs`.
+        unknown: bool, whether tokens of sources that training lacks are read as an unknown token, and not refused.
+            `None` for `True` where the user brings the data, and `False` for a data set of its own.
         embedding_dim, hidden_dim, cell, num_layers, dropout, pass_cell_state, initializer: see `Seq2Seq`.
+        bidirectional: bool, see `Seq2Seq`; `None` for the model's own default.
         label_smoothing: float, see `SequenceCrossentropy`.
         batch_size: int.
         epochs: int.
+        min_steps: int. Where `epochs` passes over the data have fewer batches than that, each epoch passes over them
+            several times. 0 for one pass whatever their number.
         learning_rate: float, its highest value.
         decay: bool, whether the learning rate warms up and decays; else it is constant.
     """
 
     name: str
     model: str
-    dataset: AdditionData | None = None
+    dataset: AdditionData | DatesData | None = None
     reverse: bool = False
+    source_split: str = "characters"
+    target_split: str = "characters"
+    lower_case: bool = False
+    normal_form: str | None = None
+    unknown: bool | None = None
     embedding_dim: int = 16
     hidden_dim: int = 128
     cell: str = "lstm"
     num_layers: int = 1
+    bidirectional: bool | None = None
     dropout: float = 0.0
     pass_cell_state: bool = True
     initializer: str = "keras"
     label_smoothing: float = 0.0
     batch_size: int = 128
     epochs: int = 25
+    min_steps: int = 0
     learning_rate: float = 4e-3
     decay: bool = True
 
     metric = "val_exact_match"
     metric_label = "exact match on validation data"
-    dataset_class = AdditionData
+    dataset_classes = (AdditionData, DatesData)
     model_fields = (
         "embedding_dim", "hidden_dim", "cell", "num_layers", "dropout", "pass_cell_state", "initializer",
     )  # fmt: skip
@@ -58,6 +78,15 @@ class PairRecipe(Recipe):
         super().__post_init__()
         if self.model not in _MODELS:
             raise ValueError(f"model must be one of {', '.join(_MODELS)}. Received: model={self.model!r}")
+        if not isinstance(self.min_steps, int) or self.min_steps < 0:
+            raise ValueError(f"min_steps must be a whole number from 0. Received: min_steps={self.min_steps!r}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be in [0, 1). Received: label_smoothing={self.label_smoothing!r}")
+
+    @property
+    def is_bidirectional(self):
+        """Whether its encoder reads sources in both directions."""
+        return self.model == "AttentionSeq2Seq" if self.bidirectional is None else self.bidirectional
 
     def training_data(self, data=None, validation_data=None, seed=0):
         """The pairs to train on, those to validate on, and the preprocessor for them.
@@ -82,7 +111,7 @@ class PairRecipe(Recipe):
         preprocessor = self.preprocessor(pairs)
         if validation_data is not None:
             return pairs, read_pairs(validation_data, preprocessor), preprocessor
-        training, validation = hold_out(pairs, seed)
+        training, validation = hold_out(pairs, seed, preprocessor=preprocessor)
         for part, name in ((training, "train on"), (validation, "hold out")):
             if not list(part.take(1)):
                 raise ValueError(f"{data} has too few different sources: no pair is left to {name}")
@@ -95,28 +124,40 @@ class PairRecipe(Recipe):
         """
         training, validation, preprocessor = self.training_data(data, validation_data, seed)
         if data is None:
-            training, validation = hold_out(training, seed)
+            training, validation = hold_out(training, seed, preprocessor=preprocessor)
         return training, validation, preprocessor
 
     def preprocessor(self, pairs):
-        """A `PairPreprocessor` for these pairs, reversing or not as the recipe has it."""
-        return PairPreprocessor.from_pairs(pairs, reverse=self.reverse)
+        """A `PairPreprocessor` for these pairs, which reverses, splits and normalises as the recipe has it."""
+        return PairPreprocessor.from_pairs(pairs, self.reverse, **self._vocabulary_options())
 
     def build(self, preprocessor):
         """A new model, not compiled."""
-        return _MODELS[self.model](preprocessor, **self._model_arguments())
+        arguments = {**self._model_arguments(), "bidirectional": self.is_bidirectional}
+        return _MODELS[self.model](preprocessor, **arguments)
 
     def count_params(self):
         """The parameters of its model on its own data set, int; `None` where the user brings the data."""
         if not self.dataset:
             return None
-        digits = self.dataset.digits
-        return self.build(PairPreprocessor(Vocabulary("0123456789+"), 2 * digits + 1, digits + 1)).count_params()
+        if self._vocabulary_options() == _PLAIN:
+            return self.build(self.dataset.preprocessor(self.reverse)).count_params()
+        return self.build(self.preprocessor(self.dataset.load()[0])).count_params()
+
+    def passes(self, pairs):
+        """How many times an epoch passes over these pairs, int; see `min_steps`."""
+        needed = -(-self.min_steps // self.epochs) * self.batch_size
+        if needed == 0:
+            return 1
+        blocks = as_pairs(self._augmented(pairs)).take(needed).batch(_COUNTED_ROWS)
+        rows = sum(len(sources) for sources, _ in blocks)
+        return -(-needed // rows) if rows else 1
 
     def batches(self, preprocessor, pairs, seed=0, epoch=None):
         """Training batches of this recipe, `tf.data.Dataset`; of its own data set with what that adds to an epoch."""
-        if self.dataset:
-            pairs = self.dataset.augment(pairs)
+        passes, pairs = self.passes(pairs), self._augmented(pairs)
+        if passes > 1:
+            pairs = as_pairs(pairs).repeat(passes)
         return preprocessor.batches(pairs, self.batch_size, shuffle_seed=seed, drop_remainder=True, epoch=epoch)
 
     def validation_batches(self, preprocessor, pairs):
@@ -128,6 +169,13 @@ class PairRecipe(Recipe):
         """The loss, smoothed as the recipe has it."""
         return SequenceCrossentropy(label_smoothing=self.label_smoothing)
 
+    def _augmented(self, pairs):
+        return self.dataset.augment(pairs) if self.dataset else pairs
+
+    def _vocabulary_options(self):
+        options = {name: getattr(self, name) for name in _PLAIN}
+        return options if self.unknown is not None else {**options, "unknown": self.dataset is None}
+
     def _optimizer(self, steps_per_epoch):
         learning_rate = self.learning_rate
         if self.decay:
@@ -137,21 +185,24 @@ class PairRecipe(Recipe):
     def with_book_recipe(self):
         """This model trained as *Deep Learning from Scratch 2*, section 7.3.4, does.
 
-        The book's cell, sizes and initial weights, a constant learning rate of 1e-3, 25 epochs, only the hidden state
-        handed over.
+        The book's cell, sizes and initial weights, sources read in one direction, a constant learning rate of 1e-3, 25
+        epochs, only the hidden state handed over.
         """
         return dataclasses.replace(
             self,
-            dataset=self.dataset and AdditionData(self.dataset.digits),
+            dataset=self.dataset and self.dataset.plain(),
             embedding_dim=16,
             hidden_dim=128,
             cell="lstm",
             num_layers=1,
+            bidirectional=False,
+            dropout=0.0,
             pass_cell_state=False,
             initializer="book",
             label_smoothing=0.0,
             batch_size=128,
             epochs=25,
+            min_steps=0,
             learning_rate=1e-3,
             decay=False,
         )

@@ -53,9 +53,10 @@ class TextRecipe(Recipe):
     learning_rate: float = 5e-3
     weight_decay: float = 0.0
 
+    model = LanguageModel.__name__
     metric = "val_loss"
     metric_label = "nats per token, held-out windows without context"
-    dataset_class = TextData
+    dataset_classes = (TextData,)
     model_fields = ("embedding_dim", "hidden_dim", "cell", "num_layers", "dropout", "tie_embeddings")
 
     def training_data(self, data=None, validation_data=None, seed=0):

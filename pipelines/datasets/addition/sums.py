@@ -5,8 +5,9 @@ import functools
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
+from seqzoo.pipelines.datasets.splits import load_rows
+from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
 from seqzoo.pipelines.pairs import as_pairs
 from seqzoo.pipelines.vocabulary import Vocabulary
 
@@ -49,6 +50,14 @@ class AdditionData:
             pairs = with_short_sums_repeated(pairs, self.short_sums)
         return with_commuted_sums(pairs) if self.commute else pairs
 
+    def plain(self):
+        """These sums where nothing is added to an epoch."""
+        return AdditionData(self.digits)
+
+    def preprocessor(self, reverse=False):
+        """The `PairPreprocessor` of its training split, without a look at that."""
+        return PairPreprocessor(Vocabulary("0123456789+"), 2 * self.digits + 1, self.digits + 1, reverse=reverse)
+
 
 def load_addition(digits=3, split="train"):
     """The rows of `tfds.load("addition/digits_…", as_supervised=True)`, straight from memory.
@@ -67,18 +76,8 @@ def load_addition(digits=3, split="train"):
         return [load_addition(digits, one) for one in split]
     if digits not in DIGITS:
         raise ValueError(f"digits must be one of {DIGITS}. Received: digits={digits!r}")
-    splits = {
-        name: tfds.core.SplitInfo(name=name, shard_lengths=[size], num_bytes=0, filename_template=None)
-        for name, size in zip(("train", "test"), _SPLIT_SIZES[digits], strict=True)
-    }
-    try:
-        instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(splits)
-    except (ValueError, AssertionError) as error:
-        raise ValueError(f"Unknown split {split!r}: use 'train', 'test' or a slice such as 'train[:90%]'") from error
-    rows = []
-    for part in instructions:
-        rows += addition_rows(digits, part.splitname)[part.from_ : part.to]
-    return as_pairs(rows)
+    sizes = dict(zip(("train", "test"), _SPLIT_SIZES[digits], strict=True))
+    return load_rows(split, sizes, functools.partial(addition_rows, digits))
 
 
 def load_test_sums(preprocessor):
@@ -89,7 +88,8 @@ def load_test_sums(preprocessor):
 
 def digits_of_sums(preprocessor):
     """For sums of how many digits a preprocessor was made; `None` where vocabulary or lengths are not of sums."""
-    if preprocessor.vocabulary != Vocabulary("0123456789+") or not hasattr(preprocessor, "source_length"):
+    sides = [preprocessor.vocabulary, getattr(preprocessor, "target_vocabulary", None)]
+    if sides != [Vocabulary("0123456789+")] * 2:
         return None
     digits = preprocessor.source_length // 2
     is_of_sums = digits in DIGITS and (preprocessor.source_length, preprocessor.target_length) == (

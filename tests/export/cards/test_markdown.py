@@ -27,3 +27,11 @@ def test_what_would_end_a_cell_of_a_table_is_escaped(built):
     card = copy.deepcopy(built[1])
     card["examples"][0]["answer"] = "a|b"
     assert r"| `a\|b` |" in card_page(card)
+
+
+def test_sources_and_their_rows_are_told_apart_where_there_are_several_right_answers(built):
+    card = copy.deepcopy(built[1])
+    card["held_out"] |= {"rows": 300, "sources": 200, "exact_match": 0.75, "token_error_rate": 0.0625}
+    page = card_page(card)
+    assert "**75.00%** of 200 sources (300 pairs) match exactly, 50 do not;" in page
+    assert "The token error rate is 6.250%." in page

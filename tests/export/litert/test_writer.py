@@ -81,7 +81,7 @@ def test_character_that_ends_texts_is_refused(tmp_path):
 
 def test_file_that_differs_from_its_model_is_refused(sums, path, monkeypatch):
     before = path.read_bytes()
-    monkeypatch.setattr(PeekySeq2Seq, "generate", lambda self, strings: ["?" for _ in strings])
+    monkeypatch.setattr(PeekySeq2Seq, "generate", lambda self, strings, **_: ["?" for _ in strings])
     with pytest.raises(ValueError, match="Nothing was written"):
         litert(sums, path)
     assert path.read_bytes() == before

@@ -155,7 +155,7 @@ def test_fuzzed_prompts_give_a_text_or_an_error_each(writer, write, texts):
 
 def test_words_go_the_same_way(tmp_path, texts):
     pairs = [("good morning", "bonjour"), ("good night", "bonne nuit"), ("thank you", "merci")]
-    model = Seq2Seq(PairPreprocessor.from_pairs(pairs, split="whitespace", unknown=True), hidden_dim=8)
+    model = Seq2Seq(PairPreprocessor.from_pairs(pairs, False, "whitespace", "whitespace", unknown=True), hidden_dim=8)
     report = saved_model(model, tmp_path, pairs)
     assert (report["rows"], report["equal"] + report["near_ties"]) == (3, 3)
     with loaded(tmp_path / "1") as run:

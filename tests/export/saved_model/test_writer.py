@@ -61,7 +61,7 @@ def test_killed_export_leaves_no_version(sums, tmp_path, call):
 
 
 def test_export_that_differs_from_its_model_is_refused(sums, tmp_path, monkeypatch):
-    monkeypatch.setattr(type(sums), "generate", lambda self, strings: ["?" if "7" in s else "" for s in strings])
+    monkeypatch.setattr(type(sums), "generate", lambda self, strings, **_: ["?" if "7" in s else "" for s in strings])
     with pytest.raises(
         ValueError, match=r"The export answers \d+ of 5000 rows differently than the model.*Nothing was"
     ):

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from seqzoo.models import ExactMatch, Seq2Seq
-from seqzoo.pipelines import PairPreprocessor
+from seqzoo.pipelines import PairPreprocessor, Vocabulary
 from seqzoo.training import evaluate
 from seqzoo.training.evaluation.pairs import evaluate_pairs
 
@@ -76,3 +76,77 @@ def test_examples_show_up_to_five_wrong_answers_before_right_ones(half_trained, 
 def test_pairs_that_do_not_fit_are_an_error(trained, pairs, message):
     with pytest.raises(ValueError, match=message):
         evaluate(trained, pairs)
+
+
+class Answering(Seq2Seq):
+    """A model whose answers are known."""
+
+    def answer_with(self, answers):
+        """Returns the model, which answers each source as the dictionary says from now on."""
+        self.answers, self.searches = answers, []
+        return self
+
+    def generate_each(self, strings, batch_size=1024, **search):
+        """The answers that are known."""
+        self.searches.append(search)
+        return (self.answers[string] for string in strings)
+
+
+def answering(pairs, answers, preprocessor=None, **options):
+    """A model for some pairs that gives the answers of a dictionary."""
+    preprocessor = preprocessor or PairPreprocessor.from_pairs(pairs, **options)
+    return Answering(preprocessor, 2, 2).answer_with(answers)
+
+
+def test_answer_is_right_if_it_is_any_of_the_alternatives():
+    pairs = [("data", "deɪtə"), ("tomato", "təmeɪtoʊ"), ("data", "dætə"), ("either", "aɪðə"), ("data", "dætə")]
+    figures = evaluate(answering(pairs, {"data": "dætə", "tomato": "təmɑtoʊ", "either": "iðə"}), pairs)
+    assert (figures["rows"], figures["sources"], figures["exact_match"]) == (5, 3, pytest.approx(1 / 3))
+    # təmɑtoʊ lacks ɪ, and has ɑ in place of e; iðə lacks a, and has i in place of ɪ.
+    assert figures["token_error_rate"] == pytest.approx((0 + 2 + 2) / (4 + 8 + 4))
+    assert figures["examples"] == [
+        {"source": "tomato", "target": "təmeɪtoʊ", "answer": "təmɑtoʊ"},
+        {"source": "either", "target": "aɪðə", "answer": "iðə"},
+        {"source": "data", "target": "dætə", "answer": "dætə"},
+    ]
+
+
+def test_error_rate_counts_the_nearest_alternative_and_of_equally_near_ones_the_first():
+    pairs = [("a", "xxxxxx"), ("a", "bc"), ("a", "bcdd"), ("b", "cc")]
+    figures = evaluate(answering(pairs, {"a": "bcd", "b": ""}), pairs)
+    assert figures["token_error_rate"] == (1 + 2) / (2 + 2)
+    assert figures["examples"][0]["target"] == "bc"
+
+
+def test_tokens_of_words_are_words():
+    pairs = [("cat", "K AE1 T"), ("dog", "D AO1 G")]
+    model = answering(pairs, {"cat": "K  AE1 T", "dog": "D T"}, target_split="whitespace")
+    figures = evaluate(model, pairs)
+    assert (figures["exact_match"], figures["token_error_rate"]) == (0.5, 2 / 6)
+
+
+def test_sources_and_targets_are_compared_as_they_are_read():
+    pairs = [("Ab", "É"), ("aB", "e"), ("b", "e")]
+    targets = Vocabulary("e\u0301", lower_case=True, normal_form="NFD")
+    preprocessor = PairPreprocessor(Vocabulary("ab", lower_case=True), 2, 3, target_vocabulary=targets)
+    figures = evaluate(answering(None, {"ab": "é", "b": "é"}, preprocessor), pairs)
+    assert (figures["sources"], figures["exact_match"], figures["token_error_rate"]) == (2, 0.5, 1 / 3)
+
+
+def test_unknown_token_is_never_right():
+    targets = Vocabulary("xy", unknown=True)
+    preprocessor = PairPreprocessor(Vocabulary("ab"), 2, 3, target_vocabulary=targets)
+    figures = evaluate(answering(None, {"a": "\ufffd"}, preprocessor), [("a", "é")])
+    assert (figures["exact_match"], figures["token_error_rate"]) == (0, 1)
+
+
+def test_answers_come_from_the_search_that_is_asked_for(half_trained, pairs):
+    model = answering(pairs, dict(pairs))
+    assert evaluate(model, pairs, beam_size=3, length_penalty=0.5)["exact_match"] == 1
+    assert model.searches == [{"beam_size": 3, "length_penalty": 0.5}]
+    sources = [source for source, _ in pairs]
+    found = [answers[0][0] for answers in half_trained.n_best(sources, 1, 4)]
+    exact = sum(answer == target for answer, (_, target) in zip(found, pairs, strict=True))
+    assert evaluate(half_trained, pairs, beam_size=4)["exact_match"] == exact / len(pairs)
+    with pytest.raises(ValueError, match="beam_size must be a whole number from 1"):
+        evaluate(half_trained, pairs, beam_size=0)

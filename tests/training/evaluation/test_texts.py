@@ -74,3 +74,8 @@ def test_perplexity_of_a_hopeless_model_is_a_number():
 def test_text_that_does_not_fit_is_an_error(text, message):
     with pytest.raises(ValueError, match=message):
         evaluate(random_model(), text)
+
+
+def test_text_is_not_searched_for():
+    with pytest.raises(ValueError, match="A LanguageModel is scored without a search: leave out beam_size"):
+        evaluate(random_model(), RHYME, beam_size=2)

@@ -16,6 +16,12 @@ def test_recipe_survives_json(name):
     assert type(recipe(name)).from_config(config) == recipe(name)
 
 
+def test_data_set_without_such_options_is_an_error():
+    config = {**dataclasses.asdict(recipe("dates")), "dataset": {"name": "dates", "digits": 3}}
+    with pytest.raises(ValueError, match="no data set has the options 'name', 'digits'"):
+        type(recipe("dates")).from_config(config)
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipe_for_a_file_has_no_data_set_and_else_stays_as_it_is(name):
     assert recipe(name).for_data(None) is recipe(name)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from seqzoo.export.cards.content import weights_sha256
-from seqzoo.models import PeekySeq2Seq, Seq2Seq, card, presets
-from seqzoo.pipelines import load_addition
+from seqzoo.models import AttentionSeq2Seq, PeekySeq2Seq, Seq2Seq, card, presets
+from seqzoo.pipelines import AdditionData, load_addition
 from seqzoo.training import RECIPES, PairRecipe, evaluate, fit, recipe
 from seqzoo.training.recipes.catalogue import recipe_found_by_search
 
@@ -41,6 +41,7 @@ def test_recipe_builds_the_model_it_names(name, pairs):
     chosen = recipe(name)
     model = chosen.build(chosen.preprocessor(pairs))
     assert isinstance(model, PeekySeq2Seq) is ("peeky" in name or name == "addition_5_digits")
+    assert isinstance(model, AttentionSeq2Seq) is (name in ("dates", "pairs_attention"))
     assert isinstance(model, Seq2Seq)
     assert model.preprocessor.reverse is ("reverse" in name or name == "addition_5_digits")
 
@@ -48,13 +49,15 @@ def test_recipe_builds_the_model_it_names(name, pairs):
 @pytest.mark.parametrize("name", RECIPES)
 def test_command_names_data_where_the_recipe_has_none(name):
     chosen = recipe(name)
-    brings_data = name.startswith("addition_") or name in presets()
+    brings_data = name.startswith("addition_") or name == "dates" or name in presets()
     assert (chosen.dataset is not None) is brings_data
     assert chosen.command == f"seqzoo train {name} --output DIR" + ("" if brings_data else " --data FILE")
 
 
 @pytest.mark.parametrize(
-    "dataset", dict.fromkeys(each for name in PAIR_RECIPES if (each := RECIPES[name].dataset)), ids=str
+    "dataset",
+    dict.fromkeys(each for name in PAIR_RECIPES if isinstance(each := RECIPES[name].dataset, AdditionData)),
+    ids=str,
 )
 def test_no_sum_that_is_trained_on_is_tested_on_in_either_order(dataset):
     """Whatever the data set adds to an epoch."""

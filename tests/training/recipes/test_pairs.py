@@ -5,8 +5,8 @@ import dataclasses
 
 import pytest
 
-from seqzoo.models import ExactMatch
-from seqzoo.pipelines import AdditionData, load_addition
+from seqzoo.models import AttentionSeq2Seq, ExactMatch
+from seqzoo.pipelines import AdditionData, DatesData, load_addition, load_dates
 from seqzoo.training import PairRecipe, recipe
 
 
@@ -21,7 +21,7 @@ def sources_of_an_epoch(chosen, pairs):
     return [
         text.decode()
         for inputs, _ in chosen.batches(preprocessor, pairs)
-        for text in preprocessor.decode(inputs["source"]).numpy()
+        for text in preprocessor.source_vocabulary.join(inputs["source"]).numpy()
     ]
 
 
@@ -44,6 +44,9 @@ def test_book_recipe_is_the_books(pairs):
     assert model.loss.label_smoothing == 0
     assert model.preprocessor.reverse
     assert recipe("pairs_peeky_reverse").with_book_recipe().dataset is None
+    attention = recipe("pairs_attention").with_book_recipe()
+    assert (attention.is_bidirectional, attention.dropout, attention.min_steps) == (False, 0, 0)
+    assert recipe("dates").with_book_recipe().dataset == DatesData()
 
 
 def test_model_has_the_recipes_sizes(pairs):
@@ -54,6 +57,98 @@ def test_model_has_the_recipes_sizes(pairs):
     chosen = PairRecipe("mine", "PeekySeq2Seq", reverse=True, **sizes)
     config = chosen.build(chosen.preprocessor(pairs)).get_config()
     assert sizes.items() <= config.items()
+
+
+@pytest.mark.parametrize("bidirectional", [None, True, False])
+@pytest.mark.parametrize("model", ["Seq2Seq", "AttentionSeq2Seq"])
+def test_encoder_is_bidirectional_as_the_recipe_or_else_the_model_has_it(pairs, model, bidirectional):
+    chosen = PairRecipe("mine", model, embedding_dim=2, hidden_dim=2, bidirectional=bidirectional)
+    built = chosen.build(chosen.preprocessor(pairs))
+    expected = model == "AttentionSeq2Seq" if bidirectional is None else bidirectional
+    assert built.get_config()["bidirectional"] is chosen.is_bidirectional is expected
+    assert type(built).__name__ == model
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"model": "Transformer"}, "model must be one of Seq2Seq, PeekySeq2Seq, AttentionSeq2Seq"),
+        ({"dropout": 1.0}, r"dropout must be in \[0, 1\)"),
+        ({"label_smoothing": -0.1}, r"label_smoothing must be in \[0, 1\)"),
+        ({"min_steps": -1}, "min_steps must be a whole number from 0"),
+    ],
+)
+def test_wrong_values_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        PairRecipe(**{"name": "mine", "model": "Seq2Seq", **wrong})
+
+
+def test_strings_are_split_and_normalised_as_the_recipe_has_it():
+    options = {"source_split": "whitespace", "lower_case": True, "normal_form": "NFKC"}
+    words = PairRecipe("mine", "Seq2Seq", **options).preprocessor([("Ｈello World", "Hallo Welt")])
+    assert words.source_vocabulary.tokens == ["hello", "world"]
+    assert "H" in words.target_vocabulary.tokens
+    pronunciation = PairRecipe("mine", "Seq2Seq", target_split="whitespace").preprocessor([("cat", "K AE1 T")])
+    assert pronunciation.target_vocabulary.tokens == ["AE1", "K", "T"]
+
+
+def test_unknown_tokens_are_read_where_the_user_brings_the_data(pair_file, tmp_path):
+    other = tmp_path / "other.tsv"
+    other.write_text("aé\tA\nb\tB\n", encoding="utf-8")
+    for name in ("pairs_attention", "pairs_baseline", "pairs_peeky_reverse"):
+        _, validation, preprocessor = recipe(name).training_data(pair_file, other)
+        assert preprocessor.source_vocabulary.unknown
+        assert not preprocessor.target_vocabulary.unknown
+        assert sources(validation) == ["aé", "b"]
+    with pytest.raises(ValueError, match=r"other\.tsv:1: source 'aé' has the character 'é', which is not in"):
+        dataclasses.replace(recipe("pairs_baseline"), unknown=False).training_data(pair_file, other)
+    other.write_text("aé\tA\nb\té\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"other\.tsv:2: target 'é' has the character 'é', which is not in"):
+        recipe("pairs_attention").training_data(pair_file, other)
+
+
+def test_sums_have_one_vocabulary_without_an_unknown_token(tmp_path):
+    data = tmp_path / "sums.tsv"
+    data.write_text("1+22\t23\n34+5\t39\n")
+    sums = [recipe(name) for name in ("addition_reverse", "addition_5_digits")]
+    own = dataclasses.replace(recipe("pairs_peeky_reverse"), dataset=AdditionData(2))
+    for preprocessor in (
+        *(each.for_data(data).preprocessor([("1+22", "23")]) for each in sums),
+        own.preprocessor([("1+22", "23")]),
+    ):
+        assert not preprocessor.source_vocabulary.unknown
+        assert preprocessor.target_vocabulary is preprocessor.source_vocabulary
+
+
+def test_held_out_sources_differ_from_those_trained_on_as_they_are_read(tmp_path):
+    data = tmp_path / "data.tsv"
+    data.write_text("".join(f"{word}\t{word}\n" for at in range(40) for word in (f"w{at}", f"W{at}")))
+    training, validation, _ = dataclasses.replace(recipe("pairs_baseline"), lower_case=True).training_data(data)
+    trained, held_out = ({source.lower() for source in sources(part)} for part in (training, validation))
+    assert trained.isdisjoint(held_out)
+    assert len(trained | held_out) == 40
+
+
+def test_epochs_of_few_pairs_pass_over_them_several_times_for_enough_steps(pairs):
+    chosen = dataclasses.replace(recipe("pairs_baseline"), batch_size=20, epochs=10, min_steps=85)
+    assert chosen.passes(pairs) == 3  # 9 batches of 20 an epoch, of 84 pairs.
+    preprocessor = chosen.preprocessor(pairs)
+    assert len(list(chosen.batches(preprocessor, pairs))) == 12
+    counts = collections.Counter(sources_of_an_epoch(dataclasses.replace(chosen, batch_size=1), pairs[:4]))
+    assert dict(counts) == {source: 3 for source, _ in pairs[:4]}  # 9 of 4
+    for plenty in ({"min_steps": 0}, {"min_steps": 40}, {"epochs": 30}):
+        assert dataclasses.replace(chosen, **plenty).passes(pairs) == 1
+
+
+def test_dates_are_the_data_set_of_their_recipe():
+    chosen = recipe("dates")
+    training, validation, preprocessor = chosen.training_data()
+    assert preprocessor == DatesData().preprocessor()
+    assert (len(training), sources(validation)) == (50_000, sources(load_dates("test")))
+    model = chosen.build(preprocessor)
+    assert isinstance(model, AttentionSeq2Seq)
+    assert chosen.count_params() == model.count_params()
+    assert dataclasses.replace(chosen, unknown=True).count_params() != chosen.count_params()
 
 
 def test_label_smoothing_and_exact_match_are_those_of_the_compiled_model(pairs):

@@ -1,0 +1,266 @@
+"""What models that answer a source have in common: greedy and beam search, from strings to strings."""
+
+import functools
+import itertools
+import math
+
+import tensorflow as tf
+
+from seqzoo.models.base import StringModel
+from seqzoo.models.decoding.beam_search import beam_search, check_beam
+from seqzoo.models.decoding.greedy import decode_greedily, greedy_alignment
+from seqzoo.models.losses import SequenceCrossentropy
+from seqzoo.models.metrics import ExactMatch
+from seqzoo.models.serving import seq2seq_functions
+from seqzoo.models.strings import as_tensor, check_errors_option, string_pairs
+from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
+from seqzoo.pipelines.row_errors import raise_first_error
+from seqzoo.pipelines.vocabulary import PADDING_ID
+from seqzoo.runtime import compiled_for_python, in_parallel, split_rows
+
+# Minimum rows per thread that answers a part of a batch.
+_MIN_ROWS_PER_THREAD = 64
+
+_VALIDATION_BATCH = 1000
+
+
+class AnsweringModel(StringModel):
+    """A `StringModel` that answers each source with a target: `Seq2Seq` and all that search for answers as it does.
+
+    Attributes:
+        attends: bool, whether each step of an answer is aligned with the source.
+    """
+
+    preprocessor_class = PairPreprocessor
+    task = "pairs"
+    default_loss = SequenceCrossentropy
+    default_metrics = (ExactMatch,)
+    attends = False
+
+    # === Answers ===
+
+    def generate(self, strings, batch_size=1024, *, beam_size=1, length_penalty=0.0, errors="raise"):
+        """Answers strings: greedily, with the most probable token at each step, or by beam search.
+
+        Args:
+            strings: `str`, or a sequence or string tensor of them.
+            batch_size: int, how many are answered at a time.
+            beam_size: int, how many unfinished answers are kept at each step; 1 is greedy search.
+            length_penalty: float from 0, of beam search; see `seqzoo.models.decoding.beam_search`.
+            errors: `"raise"`; or `"return"`, to answer every row that can be answered and to return the errors.
+
+        Returns:
+            A list of `str`; one `str` for one. With `errors="return"`, a tuple of the answers, `""` for wrong rows, and
+            the errors in the same form, `""` for rows that are fine.
+
+        Raises:
+            ValueError: naming the first string that is empty, too long, or has a token outside the vocabulary; or for
+                anything but strings, or a beam that is none.
+        """
+        check_errors_option(errors)
+        check_beam(beam_size, 1, length_penalty)
+        if isinstance(strings, tf.Tensor | tf.Variable):
+            strings = strings.numpy()
+        alone = isinstance(strings, str | bytes)
+        strings = [strings] if alone else strings
+        rows = list(self._rows(strings, batch_size, errors, beam_size, 1, length_penalty))
+        answers, messages = [answers[0][0] for answers, _ in rows], [message for _, message in rows]
+        if alone:
+            answers, messages = answers[0], messages[0]
+        return answers if errors == "raise" else (answers, messages)
+
+    def generate_each(self, strings, batch_size=1024, *, beam_size=1, length_penalty=0.0):
+        """`generate` for any iterable of strings, however long: an iterator of the answers.
+
+        The processors share a batch out and answer its parts at the same time: its matrices are too small to be shared
+        out well. A few parts are read ahead, so that a long input is never held as a whole.
+        """
+        check_beam(beam_size, 1, length_penalty)
+        rows = self._rows(strings, batch_size, "raise", beam_size, 1, length_penalty)
+        return (answers[0][0] for answers, _ in rows)
+
+    def n_best(self, strings, n=5, beam_size=None, length_penalty=0.0, batch_size=1024):
+        """The best answers that beam search finds, with their probabilities.
+
+        Args:
+            strings: `str`, or any iterable of them.
+            n: int, how many answers a source gets; fewer where there are no more.
+            beam_size: int from `n`; `None` for `n`, and at least 5.
+            length_penalty: float from 0, see `seqzoo.models.decoding.beam_search`.
+            batch_size: int, how many sources are answered at a time.
+
+        Returns:
+            For each string a list of `(answer, log_probability)`, best first: `str`, and the natural logarithm of its
+            probability as float. No answer stands twice in it. One list for one `str`.
+
+        Raises:
+            ValueError: for a wrong string, as in `generate`; a beam below 1, or narrower than `n`.
+        """
+        alone = isinstance(strings, str | bytes)
+        lists = list(self.n_best_each([strings] if alone else strings, n, beam_size, length_penalty, batch_size))
+        return lists[0] if alone else lists
+
+    def n_best_each(self, strings, n=5, beam_size=None, length_penalty=0.0, batch_size=1024):
+        """`n_best` for any iterable of strings, however long: an iterator of the lists."""
+        check_beam(n)
+        beam_size = max(5, n) if beam_size is None else beam_size
+        check_beam(beam_size, n, length_penalty)
+        return (answers for answers, _ in self._rows(strings, batch_size, "raise", beam_size, n, length_penalty))
+
+    def align(self, string):
+        """A source's greedy answer, and which tokens of the source each of its tokens was read from.
+
+        Args:
+            string: `str`.
+
+        Returns:
+            `(answer, alignment)`: `str`, and a float32 array `[answer tokens, source tokens]` whose rows add up to 1.
+
+        Raises:
+            ValueError: for a wrong string, or a model without attention.
+        """
+        answers, alignments, errors = self.align_strings(as_tensor([string], "Sources"))
+        raise_first_error(errors, 1)
+        source, _ = self.preprocessor.encode_sources([string])
+        target, _ = self.preprocessor.encode_targets(answers)
+        source_tokens, answer_tokens = (int(tf.math.count_nonzero(ids)) for ids in (source, target))
+        return answers[0].numpy().decode(), alignments[0, :answer_tokens, :source_tokens].numpy()
+
+    def align_strings(self, strings):
+        """`align` for a batch, as TensorFlow operations.
+
+        Args:
+            strings: string tensor, `[batch]`.
+
+        Returns:
+            `(answers, alignments, errors)`: string `[batch]`; float32 `[batch, target_length, source_length]`, 0 after
+            an answer's and a source's last token; string `[batch]`, as `encode_sources` returns them.
+        """
+        if not self.attends:
+            super().align(strings)
+        source, errors = self.preprocessor.encode_sources(strings)
+        states, length = self.initial_state(source), self.preprocessor.target_length
+        ids, alignments = greedy_alignment(self.decoder.aligned_step, states, tf.shape(source)[0], length)
+        if self.preprocessor.reverse:
+            source, alignments = source[:, ::-1], alignments[:, :, ::-1]
+        is_token = (ids != PADDING_ID)[:, :, None] & (source != PADDING_ID)[:, None]
+        return self.preprocessor.decode(ids), tf.where(is_token, alignments, 0.0), errors
+
+    def _rows(self, strings, batch_size, errors, beam_size, n, length_penalty):
+        """`(answers, error)` of each string: a list of up to `n` tuples of an answer and its log-probability."""
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
+        answer_part = self._answering(beam_size, n, float(length_penalty))
+        strings = iter(strings)
+        batches = iter(lambda: list(itertools.islice(strings, batch_size)), [])
+        parts = (batch[part] for batch in batches for part in split_rows(len(batch), _MIN_ROWS_PER_THREAD))
+        return self._answer_parts(answer_part, parts, errors)
+
+    def _answer_parts(self, answer_part, parts, errors):
+        first_row = 1
+
+        def answer(part):
+            strings = as_tensor(part, "Sources")
+            return strings, *answer_part(strings)
+
+        for strings, texts, log_probabilities, any_wrong in in_parallel(answer, parts):
+            texts, log_probabilities = texts.numpy().tolist(), log_probabilities.numpy().tolist()
+            messages = itertools.repeat(b"", len(texts))
+            if any_wrong:
+                messages = self.preprocessor.encode_sources(strings)[1]
+                if errors == "raise":
+                    raise_first_error(messages, first_row)
+                messages = messages.numpy().tolist()
+            first_row += len(texts)
+            for row_texts, row_numbers, message in zip(texts, log_probabilities, messages, strict=True):
+                rows = zip(row_texts, row_numbers, strict=True)
+                answers = [(text.decode(), number) for text, number in rows if number > -math.inf]
+                yield [("", 0.0)] if message else answers, message.decode()
+
+    @functools.cached_property
+    def _answering(self):
+        """Graphs for calls from Python, by what they search for.
+
+        They return the answers `[batch, n]`, their log-probabilities, and whether any row is wrong.
+        """
+
+        @functools.cache
+        def graph(*search):
+            def answer(strings):
+                source, wrong = self.preprocessor.source_ids(strings)
+                ids, log_probability = self.decode(source, *search)
+                return self._texts(ids), log_probability, tf.reduce_any(wrong)
+
+            return compiled_for_python(answer, [tf.TensorSpec([None], tf.string)])
+
+        return graph
+
+    def answer(self, strings, beam_size=1, n=1, length_penalty=0.0):
+        """`generate` and `n_best` as TensorFlow operations, for use in graphs.
+
+        Args:
+            strings: string tensor, `[batch]`.
+            beam_size: int.
+            n: int, up to `beam_size`.
+            length_penalty: float.
+
+        Returns:
+            `(answers, log_probabilities, errors)`: string `[batch, n]`, float32 `[batch, n]` in nats, and string
+            `[batch]`, `""` where the source is fine; else the answers are `""` and the log-probabilities 0. Where
+            there are fewer than `n` answers the others are `""` with a log-probability of minus infinity.
+        """
+        source, errors = self.preprocessor.encode_sources(strings)
+        ids, log_probability = self.decode(source, beam_size, n, length_penalty)
+        fine = (errors == "")[:, None]
+        return tf.where(fine, self._texts(ids), ""), tf.where(fine, log_probability, 0.0), errors
+
+    def decode(self, source, beam_size=1, n=1, length_penalty=0.0):
+        """The best answers by greedy or beam search, as ids.
+
+        Args:
+            source: int32 `[batch, source_length]`, as `preprocessor.encode_sources` returns it.
+            beam_size: int; 1 for greedy search.
+            n: int, up to `beam_size`.
+            length_penalty: float, see `beam_search`.
+
+        Returns:
+            `(ids, log_probability)`: int32 `[batch, n, target_length]`, and float32 `[batch, n]`; see `beam_search`.
+        """
+        states, batch, length = self.initial_state(source), tf.shape(source)[0], self.preprocessor.target_length
+        if beam_size == 1:
+            ids, log_probability = decode_greedily(self.step, states, batch, length)
+            return ids[:, None], log_probability[:, None]
+        return beam_search(self.step, states, batch, length, beam_size, n, length_penalty)
+
+    def initial_state(self, source):
+        """The states that `step` starts from.
+
+        Args:
+            source: int32 `[batch, source_length]`.
+
+        Returns:
+            A dictionary whose `layers` have a row for each answer; all else belongs to the sources.
+        """
+        raise NotImplementedError
+
+    def step(self, token, states, beam_size=1):
+        """One step of inference; see `Decoder.step`."""
+        raise NotImplementedError
+
+    def _texts(self, ids):
+        """Strings `[batch, n]` of ids `[batch, n, length]`."""
+        texts = self.preprocessor.decode(tf.reshape(ids, [-1, ids.shape[-1]]))
+        return tf.reshape(texts, [-1, ids.shape[1]])
+
+    # === Training ===
+
+    serving_functions = seq2seq_functions
+
+    def _string_data(self, x, y):
+        return string_pairs(x, y)
+
+    def _training_batches(self, data, batch_size, seed, epoch):
+        return self.preprocessor.batches(data, batch_size, shuffle_seed=seed, epoch=epoch)
+
+    def _validation_batches(self, data, batch_size):
+        return self.preprocessor.batches(data, _VALIDATION_BATCH if batch_size is None else batch_size)

@@ -1,0 +1,167 @@
+"""What each command does that takes a model: calls, and prints. Results go to standard output."""
+
+import contextlib
+import functools
+import itertools
+import os
+import shutil
+import sys
+
+from seqzoo.reports import print_export, print_json, print_metrics, print_sums, printable
+
+_ROWS_AT_ONCE = 8192
+
+
+def evaluate(options):
+    """Scores a model."""
+    from seqzoo.training import evaluate, evaluate_all_sums
+
+    if options.exhaustive and options.data:
+        raise ValueError("--exhaustive evaluates every sum there is: leave it out, or --data")
+    search, model = _search(options), _model(options)
+    figures = (
+        evaluate_all_sums(model, **search) if options.exhaustive else evaluate(model, _data(options, model), **search)
+    )
+    if not print_json(options, figures):
+        (print_sums if options.exhaustive else print_metrics)(figures)
+
+
+def _model(options):
+    """The model that a command names, or the ensemble of all that it names."""
+    from seqzoo.models import Ensemble, load
+
+    models = [load(name) for name in (options.model, *options.others)]
+    return Ensemble(models) if options.others else models[0]
+
+
+def _search(options):
+    """What the command line says about the search for answers."""
+    names = "beam_size", "length_penalty"
+    search = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if search.get("length_penalty") and search.get("beam_size", 1) == 1 and not getattr(options, "n_best", None):
+        raise ValueError("--length-penalty ranks the answers of a beam: leave it out, or give --beam-size above 1")
+    return search
+
+
+def _data(options, model):
+    """The data of a file, checked against the model; without a file the test rows of a known data set."""
+    from seqzoo.pipelines import DatesData, load_dates, load_test_sums
+
+    preprocessor = model.preprocessor
+    if options.data:
+        return preprocessor.read(options.data)
+    if preprocessor == DatesData().preprocessor(getattr(preprocessor, "reverse", False)):
+        return load_dates("test")
+    data = load_test_sums(preprocessor)
+    if data is None:
+        raise ValueError(f"{options.model} is not a model of sums of 2 to 5 digits: give data, --data FILE")
+    return data
+
+
+def generate(options):
+    """Answers sources; returns the exit status, 2 where a source is wrong."""
+    search, model = _search(options), _model(options)
+    model.generate_each((), **search)  # Says at once what is wrong with the search, or that the model answers nothing.
+    answer = functools.partial(model.generate, **search)
+    if options.n_best:
+        model.n_best_each((), options.n_best, **search)
+        answer = functools.partial(model.n_best, n=options.n_best, **search)
+    interactive = not options.source and sys.stdin.isatty()
+    sources = map(os.fsencode, options.source) if options.source else _lines(sys.stdin.buffer)
+    status = 0
+    for number, source, answers, error in _answered(model, sources, 1 if interactive else _ROWS_AT_ONCE, answer):
+        if error:
+            print(f"error: row {number}: {printable(error)}", file=sys.stderr)
+            status = 2
+        if options.n_best:
+            for text, log_probability in answers or ():
+                print(source.decode(), text, f"{log_probability:z.4f}", sep="\t", flush=interactive)
+        else:
+            print(answers or "", flush=interactive)
+    return status
+
+
+def _lines(file):
+    return (line.rstrip(b"\r\n") for line in file)
+
+
+def _answered(model, sources, rows_at_once, answer):
+    """`(number, source, answers, error)` of each source, in order; a wrong one has no answers, and an error."""
+    numbered = enumerate(sources, 1)
+    for block in iter(lambda: list(itertools.islice(numbered, rows_at_once)), []):
+        _, errors = model.preprocessor.encode_sources([source for _, source in block])
+        rows = [(*row, error.decode()) for row, error in zip(block, errors.numpy(), strict=True)]
+        answers = iter(answer([source for _, source, error in rows if not error]))
+        for number, source, error in rows:
+            yield number, source, None if error else next(answers), error
+
+
+def align(options):
+    """Shows how the tokens of an answer are aligned with those of its source."""
+    from seqzoo.alignments import alignment_lines, picture
+    from seqzoo.models import load
+
+    with picture(options.output) if options.output else contextlib.nullcontext() as draw:
+        model = load(options.model)
+        model.generate_each(())  # Says whether the model answers at all.
+        answer, alignment = model.align(options.source)
+        preprocessor = model.preprocessor
+        source_tokens = preprocessor.source_vocabulary.split_string(options.source)
+        answer_tokens = preprocessor.target_vocabulary.split_string(answer)
+        if draw:
+            draw(source_tokens, answer_tokens, alignment)
+    facts = {"source": options.source, "answer": answer, "source_tokens": source_tokens, "answer_tokens": answer_tokens}
+    if print_json(options, {**facts, "alignment": alignment.tolist()}):
+        return
+    print(f"answer        {answer}")
+    if options.output:
+        print(f"written to    {options.output}")
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(*alignment_lines(source_tokens, answer_tokens, alignment, width), sep="\n")
+
+
+def sample(options):
+    """Continues a prompt with a language model."""
+    from seqzoo.models import load
+
+    model = load(options.model)
+    preprocessor, prompt = model.preprocessor, options.prompt
+    skip = preprocessor.vocabulary.split_string(options.skip)
+    pieces = model.stream(prompt, options.length, _sampler(options), options.seed, options.stop, skip)
+    if unknown := preprocessor.unknown_tokens(prompt):
+        tokens = ", ".join(map(repr, unknown))
+        print(f"note: not in the vocabulary, read as the unknown token: {tokens}", file=sys.stderr)
+    sys.stdout.write(prompt)
+    if prompt:
+        sys.stdout.write(preprocessor.vocabulary.separator)
+    for piece in pieces:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    print()
+
+
+def _sampler(options):
+    from seqzoo.models import Chain, Greedy, Temperature, TopK, TopP
+
+    kinds = (Temperature, options.temperature), (TopK, options.top_k), (TopP, options.top_p)
+    chosen = [sampler(value) for sampler, value in kinds if value is not None]
+    if options.greedy and chosen:
+        raise ValueError("--greedy draws nothing: leave out --temperature, --top-k and --top-p, or --greedy")
+    return Greedy() if options.greedy else Chain(chosen)
+
+
+def export(options):
+    """Writes a model as a SavedModel or a LiteRT file."""
+    from seqzoo import export
+
+    search, model = _search(options), _model(options)
+    data = None if options.data is None else _data(options, model)
+    if options.format == "litert":
+        report = export.litert(model, options.output, options.quantize, data, **search)
+    elif options.quantize:
+        raise ValueError("Only a LiteRT file is quantised: leave out --quantize, or give --format litert")
+    else:
+        report = export.saved_model(model, options.output, data, **search)
+    if not print_json(options, report):
+        print_export(report)
