@@ -140,18 +140,7 @@ class PairRecipe(Recipe):
         The book's cell, sizes and initial weights, a constant learning rate of 1e-3, 25 epochs, only the hidden state
         handed over.
         """
-        return dataclasses.replace(
-            self,
-            dataset=self.dataset and AdditionData(self.dataset.digits),
-            embedding_dim=16,
-            hidden_dim=128,
-            cell="lstm",
-            num_layers=1,
-            pass_cell_state=False,
-            initializer="book",
-            label_smoothing=0.0,
-            batch_size=128,
-            epochs=25,
-            learning_rate=1e-3,
-            decay=False,
-        )
+        sizes = {"embedding_dim": 16, "hidden_dim": 128, "cell": "lstm", "num_layers": 1, "pass_cell_state": False}
+        schedule = {"batch_size": 128, "epochs": 25, "learning_rate": 1e-3, "decay": False, "label_smoothing": 0.0}
+        dataset = self.dataset and AdditionData(self.dataset.digits)
+        return dataclasses.replace(self, dataset=dataset, initializer="book", **sizes, **schedule)
