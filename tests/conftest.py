@@ -1,5 +1,6 @@
 """What several test files share: a small task, and a model that has learnt it."""
 
+import gc
 import importlib.util
 import itertools
 import json
@@ -17,6 +18,8 @@ import pytest
 from seqzoo import models, pipelines  # Before Keras, so that TensorFlow starts quietly.
 
 import keras  # isort: skip
+
+gc.freeze()  # Collections, of which Keras asks for many, pass over the hundred thousands of objects of the libraries.
 
 _STARTING_PROCESSES = ("test_distribution.py", "test_faults.py", "test_workers.py")
 
