@@ -87,6 +87,20 @@ def _slow_tests_file(run):
 
 
 @pytest.fixture(scope="session")
+def warm_python(tmp_path_factory):
+    """A folder with a `python` and a `seqzoo` that start at once; see `warm_python.py`."""
+    folder = tmp_path_factory.mktemp("warm")
+    address = folder / "socket"
+    script = pathlib.Path(__file__).with_name("warm_python.py")
+    _module(script).programs(folder, address)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, script, address], **pipes) as process:
+        assert process.stdout.readline() == b"ready\n"
+        yield folder
+        process.stdin.close()
+
+
+@pytest.fixture(scope="session")
 def pairs():
     """The small task: (source, target) strings."""
     return PAIRS
@@ -103,9 +117,11 @@ def pair_file(tmp_path):
 @pytest.fixture(scope="session")
 def small():
     """The module `small_training.py`, which processes that tests start also use."""
-    spec = importlib.util.spec_from_file_location(
-        "small_training", pathlib.Path(__file__).with_name("small_training.py")
-    )
+    return _module(pathlib.Path(__file__).with_name("small_training.py"))
+
+
+def _module(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
