@@ -84,6 +84,7 @@ def _run(connection, files, own):
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(own | environment)
+    sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     status = 1
     try:
         status = _status_of(arguments)
