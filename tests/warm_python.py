@@ -56,21 +56,22 @@ def serve(address):
         server.bind(address)
         server.listen()
         print("ready", flush=True)
+        forks = set()
         while server in select.select([server, 0], [], [])[0]:
             connection, _ = server.accept()
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+            forks = {fork for fork in forks if not os.waitpid(fork, os.WNOHANG)[0]}
             with connection:
                 _, files, _, _ = socket.recv_fds(connection, 1, 3)
-                if not os.fork():
+                fork = os.fork()
+                if not fork:
                     server.close()
                     _run(connection, files, own)
+                forks.add(fork)
                 for file in files:
                     os.close(file)
-        with contextlib.suppress(ChildProcessError):
-            while os.wait():
-                pass
+        for fork in forks:  # Those that a failed test left, too.
+            os.kill(fork, signal.SIGKILL)
+            os.waitpid(fork, 0)
 
 
 def _run(connection, files, own):
