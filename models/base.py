@@ -82,6 +82,7 @@ class StringModel(keras.Model):
         """Trains on strings, or on batches; see `keras.Model.fit`.
 
         Training on strings ends with the same weights, to the bit, as on the preprocessor's batches with the same seed.
+        Ctrl-C ends it after the running batch, a second Ctrl-C at once.
 
         Args:
             x: strings, in the forms that the class documents; or anything that Keras takes.
@@ -126,35 +127,19 @@ class StringModel(keras.Model):
             validation_data = self._validation_batches(validation_data, options.pop("validation_batch_size", None))
         if isinstance(x, tf.data.Dataset) or hasattr(x, "__next__"):
             shuffle = False  # It comes in the order that it has; Keras would warn.
+        options |= {"batch_size": batch_size, "epochs": epochs, "verbose": verbose, "shuffle": shuffle}
+        options |= {"validation_split": validation_split, "validation_data": validation_data}
         with interrupted_between_steps() as interruption:
             if isinstance(callbacks, keras.callbacks.CallbackList):
                 callbacks.append(interruption)
             else:
                 callbacks = [interruption, *keras.tree.flatten(callbacks or [])]
-            return super().fit(
-                x,
-                y,
-                batch_size=batch_size,
-                epochs=epochs,
-                verbose=verbose,
-                callbacks=callbacks,
-                validation_split=validation_split,
-                validation_data=validation_data,
-                shuffle=shuffle,
-                **options,
-            )
+            return super().fit(x, y, callbacks=callbacks, **options)
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **options):
-        """Loss and metrics, teacher-forced, on strings or on batches; see `keras.Model.evaluate`.
+        """Loss and metrics, teacher-forced, on strings as `fit` takes them, or as `keras.Model.evaluate`.
 
         `seqzoo.training.evaluate` decodes instead, and returns the figures of the task.
-
-        Args:
-            x: strings, as `fit` takes them; or what Keras takes.
-            y: the targets, where `x` is a list of sources; or what Keras takes.
-            batch_size: int, or `None`.
-            verbose: see Keras.
-            **options: see Keras.
         """
         if self._is_data(x):
             x, y = self._validation_batches(self._string_data(x, y), batch_size), None
@@ -162,16 +147,10 @@ class StringModel(keras.Model):
         return super().evaluate(x, y, batch_size=batch_size, verbose=verbose, **options)
 
     def predict(self, x, batch_size=None, verbose="auto", **options):
-        """Answers to strings, as `generate` returns them; or Keras' predictions on batches.
+        """Answers to strings as `generate` returns them, or predictions on batches as `keras.Model.predict`.
 
-        Args:
-            x: strings: a list, a tensor, an array, or a `tf.data.Dataset` of scalars; or what Keras takes.
-            batch_size: int, or `None`; does not apply to strings.
-            verbose: see Keras; does not apply to strings.
-            **options: see `keras.Model.predict`; they do not apply to strings.
-
-        Returns:
-            NumPy array: of `str` `[rows]` for strings, else the logits.
+        Strings are a list, a tensor, an array, or a `tf.data.Dataset` of scalars. The answers are a NumPy array of
+        `str`, `[rows]`; no other argument applies to them.
         """
         if not holds_strings(x):
             return super().predict(x, batch_size=batch_size, verbose=verbose, **options)
@@ -209,6 +188,14 @@ class StringModel(keras.Model):
     def stream(self, prompt, *args, **options):
         """A continuation of a prompt, piece by piece; only of models that continue prompts."""
         raise ValueError(f"A {type(self).__name__} answers sources and continues no prompts: use seqzoo generate")
+
+    def with_dtype(self, dtype):
+        """The model itself if it has this dtype policy, else a copy with the same weights that has it."""
+        if self.dtype_policy.name == dtype:
+            return self
+        copy = type(self).from_config({**self.get_config(), "dtype": dtype})
+        copy.set_weights(self.get_weights())
+        return copy
 
     def serving_functions(self, **search):
         """What a SavedModel offers: a dictionary from names to `(function, list of tf.TensorSpec)`, strings to strings.

@@ -149,7 +149,9 @@ class Encoder(keras.Model):
                     start = [tf.gather(state, first) for state in table["states"]], tf.gather(table["recurrent"], first)
                 else:
                     inputs = [layer.project(output) for output in outputs[::order]]
-                if self.skips_padding:  # Not in the tables: saturated gates among their numbers would spoil int8 weights.
+                if (
+                    self.skips_padding
+                ):  # Not in the tables: saturated gates among their numbers would spoil int8 weights.
                     inputs = [layer.skip(*each) for each in zip(inputs, read_masks, strict=True)]
                 results.append(_step_through(layer, inputs, read_masks, *start))
             outputs = results[0][0]

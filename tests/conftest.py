@@ -1,5 +1,6 @@
 """What several test files share: a small task, and a model that has learnt it."""
 
+import gc
 import importlib.util
 import itertools
 import json
@@ -17,6 +18,8 @@ import pytest
 from seqzoo import models, pipelines  # Before Keras, so that TensorFlow starts quietly.
 
 import keras  # isort: skip
+
+gc.freeze()  # Collections, of which Keras asks for many, pass over the hundred thousands of objects of the libraries.
 
 _STARTING_PROCESSES = ("test_distribution.py", "test_faults.py", "test_workers.py")
 
@@ -84,6 +87,20 @@ def _slow_tests_file(run):
 
 
 @pytest.fixture(scope="session")
+def warm_python(tmp_path_factory):
+    """A folder with a `python` and a `seqzoo` that start at once; see `warm_python.py`."""
+    folder = tmp_path_factory.mktemp("warm")
+    address = folder / "socket"
+    script = pathlib.Path(__file__).with_name("warm_python.py")
+    _module(script).programs(folder, address)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, script, address], **pipes) as process:
+        assert process.stdout.readline() == b"ready\n"
+        yield folder
+        process.stdin.close()
+
+
+@pytest.fixture(scope="session")
 def pairs():
     """The small task: (source, target) strings."""
     return PAIRS
@@ -100,9 +117,11 @@ def pair_file(tmp_path):
 @pytest.fixture(scope="session")
 def small():
     """The module `small_training.py`, which processes that tests start also use."""
-    spec = importlib.util.spec_from_file_location(
-        "small_training", pathlib.Path(__file__).with_name("small_training.py")
-    )
+    return _module(pathlib.Path(__file__).with_name("small_training.py"))
+
+
+def _module(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -21,8 +21,8 @@ from seqzoo.pipelines.pairs import decoded
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
-SHORT = {"KERAS_MAX_EPOCHS": "2", "KERAS_MAX_STEPS_PER_EPOCH": "10"}
-"""Keras' own limits, under which every training takes seconds."""
+SHORT = {"KERAS_MAX_EPOCHS": "2", "KERAS_MAX_STEPS_PER_EPOCH": "10", "WITHOUT_XLA": "1"}
+"""Keras' own limits, under which every training takes seconds, and that of `warm_python`."""
 
 _BLOCK = re.compile(r"(?:^<!-- ([^\n]*) -->\n)?^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARKERS = {"python": r"example: python(, continues)?|not run: .+", "bash": "example: shell|not run: .+"}
@@ -95,29 +95,28 @@ def pages_with(kind, minutes):
     return cases
 
 
-def run(command, folder, limits, text=""):
+@pytest.fixture
+def run(request):
+    """Runs commands for a short run, or for one without limits."""
+
+    def run(command, folder, limits, text=""):
+        return _run(command, folder, limits, request.getfixturevalue("warm_python") if limits else None, text)
+
+    return run
+
+
+def _run(command, folder, limits, warm_python, text):
     """Runs a command where the pages say: in a clone, with the installed `python` and `seqzoo` first in the path."""
     (folder / "tests").mkdir(parents=True)
     shutil.copy(ROOT / "tests/make_dates.py", folder / "tests")
     path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
     if limits:
-        path = f"{without_xla(folder / 'bin')}:{path}"
+        path = f"{warm_python}:{path}"
     environment = {**os.environ, "PATH": path, **limits}
     done = subprocess.run(command, cwd=folder, env=environment, input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
     assert "Traceback" not in done.stderr
     return done.stdout
-
-
-def without_xla(folder):
-    """A folder with a `seqzoo` that trains without XLA, whose compilation would be most of a short training."""
-    folder.mkdir()
-    program = pathlib.Path(sys.executable).with_name("seqzoo")
-    trainings = "|".join(name for name, parser in parsers().items() if "--no-xla" in parser._option_string_actions)
-    script = folder / "seqzoo"
-    script.write_text(f'#!/bin/sh\ncase "$1" in {trainings}) set -- "$@" --no-xla ;; esac\nexec {program} "$@"\n')
-    script.chmod(0o755)
-    return folder
 
 
 def agrees(printed, figure):
@@ -132,12 +131,12 @@ PYTHON_MINUTES = {"README": 2, "faults": 2, "getting_started": 5, "texts": 4, "y
 
 
 @pytest.mark.parametrize(("page", "limits"), pages_with("python", PYTHON_MINUTES))
-def test_python_examples_run_and_print_what_stands_beside_them(page, limits, tmp_path):
+def test_python_examples_run_and_print_what_stands_beside_them(page, limits, run, tmp_path):
     """Short runs print the figures of examples that train nothing; the slow ones print all."""
     blocks = examples_of(page, "python")
     place = str(page.relative_to(ROOT))
     rows = [(place, block.line, block.code, block.continues) for block in blocks]
-    output = run([sys.executable, "-c", _RUNNER, str(tmp_path)], tmp_path / "clone", limits, json.dumps(rows))
+    output = run(["python", "-c", _RUNNER, str(tmp_path)], tmp_path / "clone", limits, json.dumps(rows))
     outputs = dict(re.findall(r"^@(\d+)\n(.*?)(?=^@\d+\n|\Z)", output, re.MULTILINE | re.DOTALL))
     trains = False
     for block in blocks:
@@ -166,7 +165,7 @@ SHELL_MINUTES = {"README": 3, "faults": 3, "texts": 2, "your_own_task": 4}
 
 
 @pytest.mark.parametrize(("page", "limits"), pages_with("shell", SHELL_MINUTES))
-def test_shell_examples_run(page, limits, tmp_path):
+def test_shell_examples_run(page, limits, run, tmp_path):
     for number, block in enumerate(examples_of(page, "shell")):
         output = run(["bash", "-euo", "pipefail", "-c", block.code], tmp_path / str(number), limits)
         for part, patterns in _PRINTED.items():

@@ -12,7 +12,7 @@ import pytest
 from seqzoo import models
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
-SHORT = {"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "5"}
+SHORT = {"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "5", "WITHOUT_XLA": "1"}
 LIBRARIES = {"seqzoo", "keras", "numpy"}
 # A program that asks an export needs what runs it.
 RUNTIMES = {"search_and_export": {"tensorflow", "ai_edge_litert"}}
@@ -21,11 +21,11 @@ scripts = pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=l
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(warm_python, tmp_path):
     """Runs an example in a temporary folder; returns what it prints."""
 
     def run(name, *arguments):
-        command = [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments]
+        command = [warm_python / "python", str(EXAMPLES / f"{name}.py"), *arguments]
         done = subprocess.run(
             command, cwd=tmp_path, env={**os.environ, **SHORT}, capture_output=True, text=True, check=False
         )

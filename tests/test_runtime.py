@@ -1,14 +1,16 @@
 """How batches are split between processors, graphs that Python calls quickly, what is unrolled and compiled."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 
+import keras
 import pytest
 import tensorflow as tf
 
-from seqzoo import runtime
+from seqzoo import models, runtime
 from seqzoo.runtime import compiled_for_python, in_parallel, split_rows
 
 
@@ -182,3 +184,49 @@ def test_threads_are_left_alone_once_tensorflow_has_begun_to_compute():
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     runtime.choose_threads(1)
     assert tf.config.threading.get_intra_op_parallelism_threads() == threads
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Does what Ctrl-C does, once."""
+
+    def __init__(self, moment):
+        super().__init__()
+        setattr(self, moment, self.interrupt)
+        self.moment = moment
+
+    def interrupt(self, *_, **__):
+        os.kill(os.getpid(), signal.SIGINT)
+        setattr(self, self.moment, lambda *_, **__: None)
+
+
+@pytest.mark.parametrize(
+    ("moment", "steps"), [("on_train_batch_begin", 1), ("on_test_batch_begin", 3), ("on_train_end", 6)]
+)
+def test_an_interrupt_ends_a_training_between_steps(pairs, moment, steps):
+    model = models.Seq2Seq.from_pairs(pairs, hidden_dim=2, embedding_dim=2)
+    model.compile(run_eagerly=True)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(pairs, batch_size=28, epochs=2, validation_data=pairs, callbacks=[Interrupt(moment)], verbose=0)
+    assert model.optimizer.iterations == steps
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_interrupt_does_not_wait_for_the_step(pairs):
+    model = models.Seq2Seq.from_pairs(pairs, hidden_dim=2, embedding_dim=2)
+    model.compile(run_eagerly=True)
+    interrupts = [Interrupt("on_train_batch_begin"), Interrupt("on_train_batch_begin")]
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(pairs, batch_size=28, callbacks=interrupts, verbose=0)
+    assert model.optimizer.iterations == 0
+
+
+def test_a_program_that_handles_interrupts_itself_goes_on_doing_so(pairs):
+    received = []
+    before = signal.signal(signal.SIGINT, lambda *_: received.append(1))
+    try:
+        model = models.Seq2Seq.from_pairs(pairs, hidden_dim=2, embedding_dim=2)
+        model.compile(run_eagerly=True)
+        model.fit(pairs, batch_size=28, callbacks=[Interrupt("on_train_batch_begin")], verbose=0)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert received == [1]

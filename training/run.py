@@ -142,7 +142,7 @@ def train(
     workers = Workers() if distributed else None
     strategy = mirrored(devices)
     recipe = recipe.for_data(data)
-    training, validation, preprocessor = loaded or recipe.training_data(data, validation_data, seed)
+    data_parts = loaded or recipe.training_data(data, validation_data, seed)
     facts = recipe.data_facts(data)
     manifest = {
         "kind": type(recipe).__name__,
@@ -170,21 +170,11 @@ def train(
         checkpoint = Checkpoint(output / _CHECKPOINT, read_only=not is_chief)
         checkpoint.began = started
         try:
-            model, history = fit(
-                recipe,
-                training,
-                validation,
-                preprocessor,
-                seed,
-                verbose,
-                checkpoint=checkpoint,
-                strategy=strategy,
-                workers=workers,
-                compile_options=compile_options,
-            )
+            options = strategy, workers, compile_options
+            model, history = fit(recipe, *data_parts, seed, verbose, (), checkpoint, *options)
             metrics = None
             if is_chief:
-                metrics = _write_results(output, recipe, model, validation, checkpoint, run, history.cpu)
+                metrics = _write_results(output, recipe, model, data_parts[1], checkpoint, run, history.cpu)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_what_is_kept(checkpoint, recipe)) from None
         if workers:

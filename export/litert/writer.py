@@ -49,7 +49,7 @@ def litert(model, path, quantize=None, data=None, beam_size=1, length_penalty=0.
         raise ValueError(f"quantize must be one of {QUANTIZATIONS}. Received: quantize={quantize!r}")
     if reason := why_not_litert(model):
         raise ValueError(reason)
-    verification = verification_of(_in_float32(model), data, beam_size, length_penalty)
+    verification = verification_of(model.with_dtype("float32"), data, beam_size, length_penalty)
     functions = signatures(verification.model, beam_size, length_penalty)
     vocabulary, _ = vocabularies(model)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,13 +101,3 @@ def _interpreter(path):
     from ai_edge_litert.interpreter import Interpreter
 
     return Interpreter(str(path), num_threads=1)
-
-
-def _in_float32(model):
-    """The model itself, or, of one in mixed precision, a copy whose layers compute in float32."""
-    config = model.get_config()
-    if config["dtype"] == "float32":
-        return model
-    copy = type(model).from_config({**config, "dtype": "float32"})
-    copy.set_weights(model.get_weights())
-    return copy

@@ -103,7 +103,6 @@ def align(options):
 
     with picture(options.output) if options.output else contextlib.nullcontext() as draw:
         model = load(options.model)
-        model.generate_each(())  # Says whether the model answers at all.
         answer, alignment = model.align(options.source)
         preprocessor = model.preprocessor
         source_tokens = preprocessor.source_vocabulary.split_string(options.source)

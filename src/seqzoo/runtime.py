@@ -7,7 +7,10 @@ import ctypes
 import functools
 import itertools
 import os
+import signal
+import threading
 
+import keras
 import tensorflow as tf
 
 _SUPPORTED_STRATEGIES = (
@@ -159,3 +162,40 @@ def keep_freed_memory():
     if mallopt:
         mallopt(*no_mmap)
         mallopt(*no_trim)
+
+
+class _Interruption(keras.callbacks.Callback):
+    async_safe = True  # Keras need not wait for it.
+    is_requested = False
+
+    def request(self, *_):
+        """Handles Ctrl-C: the running batch is the last one, unless it is pressed again."""
+        self.is_requested = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def on_train_batch_end(self, batch=None, logs=None):
+        """Ends the training, if that is requested."""
+        if self.is_requested:
+            raise KeyboardInterrupt
+
+    on_test_batch_end = on_train_batch_end
+
+
+@contextlib.contextmanager
+def interrupted_between_steps():
+    """Yields a callback by which Ctrl-C ends a training after its running batch, and a second Ctrl-C at once.
+
+    TensorFlow 2.21 frees memory twice, and aborts, where an interrupt arrives while it creates an operation that has
+    lists as attributes, such as an iterator. Does nothing where the program handles the signal, or outside the main
+    thread.
+    """
+    callback, is_main = _Interruption(), threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield callback
+        return
+    signal.signal(signal.SIGINT, callback.request)
+    try:
+        yield callback
+        callback.on_train_batch_end()  # Where it was requested after the last batch.
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,6 +7,7 @@ what it writes before it aborts must still be shown. This file is also that proc
 
 import contextlib
 import functools
+import gc
 import importlib.machinery
 import os
 import re
@@ -62,8 +63,14 @@ class _Finder:
         return spec
 
     def _execute(self, exec_module, module):
-        with _filter():
-            exec_module(module)
+        collects = gc.isenabled()
+        gc.disable()  # A collection would walk all that is imported, again and again: a sixth of the start.
+        try:
+            with _filter():
+                exec_module(module)
+        finally:
+            gc.freeze()
+            (gc.enable if collects else gc.disable)()
         if self in sys.meta_path:
             sys.meta_path.remove(self)
         _filter_first_look_for_devices()
@@ -86,15 +93,15 @@ def _filter_first_look_for_devices():
 @contextlib.contextmanager
 def _filter():
     with _lock, contextlib.ExitStack() as stack:
-        with contextlib.suppress(Exception):  # Where standard error cannot be redirected, it stays as it is.
-            stack.enter_context(_redirected())
+        # An application that embeds Python would start itself in place of the filter.
+        if "python" in os.path.basename(sys.executable):
+            with contextlib.suppress(Exception):  # Where standard error cannot be redirected, it stays as it is.
+                stack.enter_context(_redirected())
         yield
 
 
 @contextlib.contextmanager
 def _redirected():
-    if "python" not in os.path.basename(sys.executable):
-        raise NotImplementedError("An application that embeds Python would start itself")
     command, pipe = [sys.executable, "-I", "-S", __file__], subprocess.PIPE
     with open(os.dup(2), "wb", buffering=0) as original:
         process = subprocess.Popen(command, stdin=pipe, stdout=original, stderr=pipe, start_new_session=True)

@@ -38,6 +38,16 @@ def command():
 
 
 @pytest.fixture
+def warm_command(warm_python):
+    """Runs a command in a process of its own, which need not import TensorFlow first; see `warm_python.py`."""
+
+    def warm_command(*arguments, **options):
+        return subprocess.run([warm_python / "seqzoo", *map(str, arguments)], capture_output=True, **options)
+
+    return warm_command
+
+
+@pytest.fixture
 def train_briefly(run, pair_file):
     """Trains on the pairs for a moment, from the folder for the results and further options; returns as `run` does."""
 

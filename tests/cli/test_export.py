@@ -56,10 +56,10 @@ def test_wrong_export_options_are_one_error_line(run, model_file, options, messa
     assert errors.splitlines()[-1].startswith(f"error: {message}")
 
 
-def test_demo_trains_plots_and_answers_in_a_folder_of_its_own(command, tmp_path):
+def test_demo_trains_plots_and_answers_in_a_folder_of_its_own(warm_command, tmp_path):
     (tmp_path / "seqzoo-demo").mkdir()
     limits = {"KERAS_MAX_STEPS_PER_EPOCH": "10"}
-    result = command("demo", "--epochs", 1, "--no-xla", cwd=tmp_path, env={**os.environ, **limits})
+    result = warm_command("demo", "--epochs", 1, "--no-xla", cwd=tmp_path, env={**os.environ, **limits})
     assert result.returncode == 0, result.stderr.decode()
     assert b"curve         seqzoo-demo-2/history.png" in result.stdout
     assert b"exported to   seqzoo-demo-2/saved_model/1 (" in result.stdout

@@ -8,8 +8,8 @@ import pytest
 from seqzoo import models
 
 
-def test_generate_reads_standard_input_line_by_line(run, command, model_file, monkeypatch):
-    result = command("generate", model_file, input=b"abc\nd\r\nba\n")
+def test_generate_reads_standard_input_line_by_line(run, warm_command, model_file, monkeypatch):
+    result = warm_command("generate", model_file, input=b"abc\nd\r\nba\n")
     assert result.stdout == b"CBA\nD\nAB\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"abc\nx\n")))
     status, output, errors = run("generate", model_file)

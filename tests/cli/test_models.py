@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 
-def test_presets_answer_by_name_anywhere(command, tmp_path):
-    result = command("generate", "addition_peeky_reverse", "57+5", "628+521", cwd=tmp_path)
+def test_presets_answer_by_name_anywhere(warm_command, tmp_path):
+    result = warm_command("generate", "addition_peeky_reverse", "57+5", "628+521", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (0, b"62\n1149\n")
-    result = command("sample", "char_lstm_pydoc", "--prompt", "The ", "--length", 20, cwd=tmp_path)
+    result = warm_command("sample", "char_lstm_pydoc", "--prompt", "The ", "--length", 20, cwd=tmp_path)
     assert result.returncode == 0
     assert len(result.stdout.decode().strip()) > 10
 

@@ -39,8 +39,9 @@ wrong_source = pytest.mark.parametrize(("source", "message"), WRONG_SOURCES[:-1]
 
 STRINGS = tf.TensorSpec([None], tf.string)
 call_in_graph = tf.function(SUMS, input_signature=[STRINGS, STRINGS])
-encode_in_graph, encode_reversed_in_graph, encode_words_in_graph = (
-    tf.function(preprocessor.encode_sources, input_signature=[STRINGS]) for preprocessor in (SUMS, REVERSED_SUMS, WORDS)
+encode_in_graph, encode_reversed_in_graph, *encode_words_in_graph = (
+    tf.function(preprocessor.encode_sources, input_signature=[STRINGS])
+    for preprocessor in (SUMS, REVERSED_SUMS, WORDS, WORDS_AND_UNKNOWN, LETTERS_AND_UNKNOWN)
 )
 
 
@@ -217,11 +218,12 @@ word_strings = st.one_of(
 @settings(deadline=None, max_examples=100)
 @given(st.lists(word_strings, min_size=1, max_size=4))
 def test_any_words_are_either_encoded_or_explained(strings):
-    ids, errors = encode_words_in_graph(tf.constant(strings))
-    for preprocessor in (WORDS, WORDS_AND_UNKNOWN, LETTERS_AND_UNKNOWN):
+    encoded = [encode(tf.constant(strings)) for encode in encode_words_in_graph]
+    for preprocessor, (ids, errors) in zip((WORDS, WORDS_AND_UNKNOWN, LETTERS_AND_UNKNOWN), encoded, strict=True):
         same_ids, wrong = preprocessor.source_ids(strings)
-        np.testing.assert_array_equal(same_ids, preprocessor.encode_sources(strings)[0])
-        np.testing.assert_array_equal(wrong, preprocessor.encode_sources(strings)[1] != "")
+        np.testing.assert_array_equal(same_ids, ids)
+        np.testing.assert_array_equal(wrong, errors != "")
+    ids, errors = encoded[0]
     for string, text, message in zip(strings, texts(WORDS.decode(ids)), texts(errors), strict=True):
         words = string.split()
         fits = 1 <= len(words) <= 3 and {*words} <= {b"a", b"b", "한글".encode()}

@@ -122,7 +122,7 @@ def test_padded_ids_are_those_of_the_look_up(strings, tokens):
     vocabulary, length = Vocabulary(tokens), 6
     ids, lengths = (each.numpy() for each in vocabulary.padded_ids(tf.constant(strings), length))
     for string, row, count in zip(strings, ids, lengths, strict=True):
-        expected = [vocabulary.lookup([token]).to_list()[0][0] for token in string]
+        expected = vocabulary.lookup([string]).to_list()[0]
         if set(string) <= set(tokens):
             assert count == len(string)
             assert row.tolist() == (expected + [PADDING_ID] * length)[:length]

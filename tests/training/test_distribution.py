@@ -45,9 +45,9 @@ def start(command, config=None, **options):
     return subprocess.Popen(list(map(str, command)), env=environment, stderr=subprocess.PIPE, text=True, **options)
 
 
-def test_two_devices_and_two_workers_train_what_one_device_trains(small, distributed_training, tmp_path):
+def test_two_devices_and_two_workers_train_what_one_device_trains(small, distributed_training, warm_python, tmp_path):
     small.write_data(tmp_path)
-    command = [sys.executable, SCRIPT, tmp_path]
+    command = [warm_python / "python", SCRIPT, tmp_path]
     processes = [start([*command, "devices"])] + [start([*command, "workers"], config) for config in cluster()]
     alone = list(distributed_training.trainings(tmp_path))
     for process in processes:
@@ -65,7 +65,7 @@ def test_two_devices_and_two_workers_train_what_one_device_trains(small, distrib
             assert len(set(history["loss"])) == 3, name
 
 
-def test_killed_worker_and_all_restarted_is_as_one_process_left_alone(small, tmp_path):
+def test_killed_worker_and_all_restarted_is_as_one_process_left_alone(small, warm_python, tmp_path):
     _, pairs = small.write_data(tmp_path)
     sizes = {"epochs": 6, "batch_size": 12, "hidden_dim": 4, "embedding_dim": 4, "cell": "simple_rnn"}
     options = [text for name, value in sizes.items() for text in ("--" + name.replace("_", "-"), value)]
@@ -85,7 +85,8 @@ def test_killed_worker_and_all_restarted_is_as_one_process_left_alone(small, tmp
     assert errors.splitlines()[-1].startswith("error: Another worker has gone, or failed: start all of them again with")
     assert sorted(os.listdir(tmp_path / "run")) == ["checkpoint.npz", "run.json"]
 
-    processes = [start([*command, "--resume"], config, stdout=subprocess.PIPE) for config in cluster()]
+    command = [warm_python / "seqzoo", *command[3:], "--resume"]
+    processes = [start(command, config, stdout=subprocess.PIPE) for config in cluster()]
     same = dataclasses.replace(recipe("pairs_peeky_reverse"), **sizes)
     alone, metrics = train(same, tmp_path / "alone", pairs, verbose=0, compile_options={"jit_compile": False})
     outputs = []

@@ -47,7 +47,6 @@ def wait_for_epoch(process, number):
         said += line
 
 
-@pytest.mark.slow(minutes=1)
 def test_interrupted_and_killed_training_resumed_from_the_command_line_is_as_one_left_alone(small, text_file, tmp_path):
     whole = start(tmp_path / "whole", text_file)
     folder = tmp_path / "run"
