@@ -152,7 +152,7 @@ def train(
         **data_manifest(facts, data, validation_data),
     }
     run = {"seed": seed, "data": str(data) if data else recipe.data_name, **facts}
-    if (passes := recipe.passes(training)) > 1:
+    if (passes := recipe.passes(data_parts[0])) > 1:
         run["passes_per_epoch"] = passes
     is_chief = workers is None or workers.is_chief
     if not is_chief:
