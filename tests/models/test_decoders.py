@@ -26,7 +26,7 @@ def test_stepping_gives_the_logits_of_teacher_forcing(sums, model, cell, unroll)
     whole = model(sums, embedding_dim=5, hidden_dim=9, cell=cell, num_layers=2, dropout=0.3, unroll=unroll)
     source, target = ids((6, 7)), ids((6, 4), seed=1)
     at_once = whole({"source": source, "target": target})
-    encoded = whole.encoder(source)["states"]
+    encoded = whole.encoder(source)
     for mine, expected in zip(tf.nest.flatten(whole.encoder.read(source)), tf.nest.flatten(encoded), strict=True):
         np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-5)
     states = whole.decoder.initial_state(encoded)
@@ -38,9 +38,9 @@ def test_stepping_gives_the_logits_of_teacher_forcing(sums, model, cell, unroll)
 @pytest.mark.parametrize(("model", "reads_source"), [(Seq2Seq, False), (PeekySeq2Seq, True)], ids=["baseline", "peeky"])
 def test_only_the_peeky_decoder_sees_the_source_past_its_states(sums, model, reads_source):
     decoder = model(sums, hidden_dim=9).decoder
-    start = decoder.initial_state([[tf.ones([1, 9]), tf.ones([1, 9])]])
+    start = decoder.initial_state({"states": [[tf.ones([1, 9]), tf.ones([1, 9])]]})
     forgotten = {**start, "layers": [[tf.zeros([1, 9]), tf.zeros([1, 9])]]}
-    other = decoder.initial_state([[tf.zeros([1, 9]), tf.zeros([1, 9])]])
+    other = decoder.initial_state({"states": [[tf.zeros([1, 9]), tf.zeros([1, 9])]]})
     same = np.allclose(decoder.step(tf.constant([1]), forgotten)[0], decoder.step(tf.constant([1]), other)[0])
     assert same is not reads_source
 
