@@ -115,7 +115,8 @@ sources, length = json.load(sys.stdin)
 answer = Interpreter(sys.argv[1]).get_signature_runner("serving_default")
 answers = []
 for start in range(0, len(sources), 500):
-    points = np.array([[*map(ord, text), *[0] * (length - len(text))] for text in sources[start : start + 500]], "int32")
+    part = sources[start : start + 500]
+    points = np.array([[*map(ord, text), *[0] * (length - len(text))] for text in part], "int32")
     answers += ["".join(chr(c) for c in row if c > 0) for row in answer(source=points)["answer"].tolist()]
 json.dump(answers, sys.stdout)
 """

@@ -56,3 +56,10 @@ def test_an_encoder_is_remade_from_its_configuration():
     again.set_weights(encoder.get_weights())
     for mine, expected in zip(*(tf.nest.flatten(each(ids((3, 7)))) for each in (again, encoder)), strict=True):
         np.testing.assert_array_equal(mine, expected)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn"])
+def test_tables_have_no_saturated_gates_which_would_spoil_int8_weights(cell):
+    encoder = Encoder(13, 5, 4, length=7, cell=cell, bidirectional=True, unroll=True)
+    for table in encoder.tables():
+        assert np.abs(table["projected"]).max() < 10

@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +14,7 @@ from seqzoo.export import saved_model
 from seqzoo.export.clients import loaded
 from seqzoo.export.comparison import raise_if_different
 from seqzoo.export.verification import verification_of
-from seqzoo.models import Seq2Seq
+from seqzoo.models import AttentionSeq2Seq, Ensemble, Seq2Seq
 
 BEAM = {"beam_size": 4, "length_penalty": 0.5}
 SIGNATURES = ["serving_default", "ids", "score", "n_best", "align"]
@@ -152,3 +153,29 @@ def test_signature_that_differs_from_the_model_is_named(phones, pronunciations, 
     result = verification_of(phones, pronunciations, **BEAM).verify_saved_model(wrong)
     with pytest.raises(ValueError, match=f"The export's signature {signature} answers "):
         raise_if_different(result)
+
+
+def test_an_ensemble_is_exported_as_one_model(pronunciations, tmp_path, texts):
+    keras.utils.set_random_seed(5)
+    words = [(source, target.replace("t͡ʃ", "c").replace(" ", "")) for source, target in pronunciations]
+    options = {"embedding_dim": 3, "hidden_dim": 4, "cell": "simple_rnn", "shared": False}
+    ensemble = Ensemble([kind.from_pairs(words, **options) for kind in (AttentionSeq2Seq, Seq2Seq)])
+    report = saved_model(ensemble, tmp_path / "two", words, beam_size=2)
+    assert report["signatures"] == SIGNATURES[:-1]
+    assert report["rows"] == report["equal"] + report["near_ties"]
+    with loaded(report["path"]) as run:
+        sources = [source for source, _ in words[:20]]
+        assert texts(run("serving_default", source=sources)["answer"]) == ensemble.generate(sources, beam_size=2)
+
+
+def test_sources_are_normalised_in_the_graph(tmp_path, texts):
+    pairs = [("\u00e9a", "x"), ("한글", "yy")]
+    model = AttentionSeq2Seq.from_pairs(pairs, normal_form="NFC", embedding_dim=3, hidden_dim=4, cell="simple_rnn")
+    model.preprocessor.encode_sources(["a"])  # Whatever was normalised before.
+    folder = saved_model(model, tmp_path / "nfc", pairs)["path"]
+    with loaded(folder) as run:
+        reply = run("serving_default", source=["\u00e9a", "e\u0301a", "한글", "한글"])
+    answers = texts(reply["answer"])
+    assert texts(reply["error"]) == [""] * 4
+    assert answers[0] == answers[1] == model.generate("e\u0301a")
+    assert answers[2] == answers[3] == model.generate("한글")
