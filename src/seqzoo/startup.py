@@ -94,7 +94,7 @@ def _filter_first_look_for_devices():
 def _filter():
     with _lock, contextlib.ExitStack() as stack:
         # An application that embeds Python would start itself in place of the filter.
-        if "python" in os.path.basename(sys.executable):
+        if "python" in os.path.basename(sys.executable or ""):
             with contextlib.suppress(Exception):  # Where standard error cannot be redirected, it stays as it is.
                 stack.enter_context(_redirected())
         yield
