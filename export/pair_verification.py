@@ -8,7 +8,7 @@ import tensorflow as tf
 from seqzoo.export.clients import answers_of_litert, answers_of_saved_model, steps_of_litert
 from seqzoo.export.comparison import NEAR_TIE, compared, compared_numbers, compared_with_numbers, gaps_of
 from seqzoo.models.losses import counted
-from seqzoo.pipelines import START_ID, as_pairs, load_test_sums
+from seqzoo.pipelines import START_ID, as_pairs, load_test_rows
 from seqzoo.pipelines.pair_batches import with_teacher_forcing
 from seqzoo.pipelines.pairs import decoded
 
@@ -26,8 +26,8 @@ _ALIGNMENT_TOLERANCES = {False: 1e-4, True: 0.1}
 class PairVerification:
     """Compares exports of one model, whose own answers are computed once, on all sources of `data`.
 
-    Without data, these are the test sums for a model of sums, and for any other one random sources, which have no
-    targets. See `verification_of` for the methods.
+    Without data, these are the test rows for a model of sums or of dates, and for any other one random sources, which
+    have no targets. See `verification_of` for the methods.
     """
 
     def __init__(self, model, data=None, beam_size=1, length_penalty=0.0):
@@ -38,7 +38,7 @@ class PairVerification:
     @functools.cached_property
     def rows(self):
         """`(sources, targets)`: lists of `str`; `None` in place of targets that are not known."""
-        pairs = load_test_sums(self.model.preprocessor) if self.data is None else as_pairs(self.data)
+        pairs = load_test_rows(self.model.preprocessor) if self.data is None else as_pairs(self.data)
         if pairs is None:
             return _random_sources(self.model.preprocessor), None
         rows = list(decoded(pairs))

@@ -102,8 +102,8 @@ class AnsweringModel(StringModel):
 
     def n_best_each(self, strings, n=5, beam_size=None, length_penalty=0.0, batch_size=1024):
         """`n_best` for any iterable of strings, however long: an iterator of the lists."""
-        check_beam(n)
-        beam_size = max(5, n) if beam_size is None else beam_size
+        if beam_size is None:
+            beam_size = max(5, n) if isinstance(n, int) else 5
         check_beam(beam_size, n, length_penalty)
         return (answers for answers, _ in self._rows(strings, batch_size, "raise", beam_size, n, length_penalty))
 

@@ -1,6 +1,7 @@
 """Attention: how a decoder's output reads the encoder's outputs, and what it makes of them."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from seqzoo.models.layers.initializers import initializer_options
@@ -59,7 +60,9 @@ class GlobalAttention(keras.layers.Layer):
     def attend(self, outputs, keys, values, mask):
         """`(result, alignment)`: what a call returns, and float32 `[batch, steps, length]`, whose rows add up to 1."""
         scores = ops.cast(ops.matmul(outputs, ops.transpose(keys, (0, 2, 1))), "float32")
-        alignment = ops.softmax(ops.where(mask[:, None], scores, _MASKED), axis=-1)
+        scores = ops.where(mask[:, None], scores, _MASKED)
+        # As a matrix: of more dimensions TensorFlow warns that it cannot tell the cost.
+        alignment = tf.reshape(tf.nn.softmax(tf.reshape(scores, [-1, tf.shape(scores)[2]])), tf.shape(scores))
         context = ops.matmul(ops.cast(alignment, values.dtype), values)
         return ops.tanh(self.query(outputs) + context), alignment
 

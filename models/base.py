@@ -182,7 +182,7 @@ class StringModel(keras.Model):
     def align(self, string):
         """A source's answer, and which of its tokens each token of the answer reads; only of models with attention."""
         raise ValueError(
-            f"Only a model with attention aligns, such as an AttentionSeq2Seq. Received: a {type(self).__name__}"
+            f"Only a model with attention aligns, such as an AttentionSeq2Seq. Received: {type(self).__name__}"
         )
 
     def stream(self, prompt, *args, **options):

@@ -165,7 +165,7 @@ class PeekyDecoder(Decoder):
 class AttentionDecoder(Decoder):
     """A decoder whose every step reads the encoder's outputs by attention; see `GlobalAttention`.
 
-    `AttentionDecoder` of *Deep Learning from Scratch 2*, section 8.1.4 (Luong et al. 2015,
+    `AttentionDecoder` of *Deep Learning from Scratch 2*, section 8.2 (Luong et al. 2015,
     https://arxiv.org/abs/1508.04025, without input feeding, so that all steps are attended at once in training).
 
     Args:

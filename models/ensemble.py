@@ -22,7 +22,7 @@ class Ensemble(AnsweringModel):
         inputs: as for `Seq2Seq`; the source as the first of the models reads it.
 
     Returns:
-        float32 logarithms of the mean probabilities, `[batch, target_length, vocabulary_size]`: logits of them.
+        float32 `[batch, target_length, vocabulary_size]`, the logarithms of the mean probabilities, which are logits.
 
     Raises:
         ValueError: for no model, for anything but models that answer sources, or naming the first that does not fit.
@@ -50,12 +50,12 @@ class Ensemble(AnsweringModel):
         self._set_config(preprocessor, {})
 
     def initial_state(self, source):
-        """See `AnsweringModel`."""
+        """The states that `step` starts from, of each member."""
         states = [member.initial_state(self._as_read_by(member, source)) for member in self.members]
         return {"layers": [state.pop("layers") for state in states], "members": states}
 
     def step(self, token, states, beam_size=1):
-        """See `AnsweringModel`."""
+        """One step of inference, by the mean of the members' probabilities; see `Decoder.step`."""
         results = [
             member.step(token, {**state, "layers": layers}, beam_size)
             for member, state, layers in zip(self.members, states["members"], states["layers"], strict=True)

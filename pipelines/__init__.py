@@ -12,6 +12,7 @@ from seqzoo.pipelines.datasets.addition.sums import (
 from seqzoo.pipelines.datasets.dates.dates_dataset_builder import Builder as Dates
 from seqzoo.pipelines.datasets.dates.rows import DatesData, load_dates
 from seqzoo.pipelines.datasets.dates.spellings import spellings
+from seqzoo.pipelines.datasets.known import load_test_rows
 from seqzoo.pipelines.datasets.texts import TextData, load_python_topics, load_tiny_shakespeare
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
 from seqzoo.pipelines.pairs import alternatives, as_pairs, hold_out, read_pairs
@@ -22,6 +23,7 @@ from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary
 __all__ = [
     "END_ID", "PADDING_ID", "START_ID", "Addition", "AdditionData", "Dates", "DatesData", "PairPreprocessor",
     "TextData", "TextPreprocessor", "Vocabulary", "alternatives", "as_pairs", "as_text", "digits_of_sums", "hold_out",
-    "load_addition", "load_dates", "load_python_topics", "load_test_sums", "load_tiny_shakespeare", "read_pairs",
-    "read_text", "spellings", "text_sha256", "with_commuted_sums", "with_short_sums_repeated",
+    "load_addition", "load_dates", "load_python_topics", "load_test_rows", "load_test_sums",
+    "load_tiny_shakespeare", "read_pairs", "read_text", "spellings", "text_sha256", "with_commuted_sums",
+    "with_short_sums_repeated",
 ]  # fmt: skip

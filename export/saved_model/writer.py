@@ -106,7 +106,8 @@ def _readme(name, requests, replies):
         "Serve the folder above this one, with every version in it:",
         f"```\ndocker run -p 8501:8501 -v /PATH/TO/{name}:/models/{name} -e MODEL_NAME={name} tensorflow/serving\n```",
         "A row that is wrong has its text in `error`, and never fails its neighbours. What seqzoo compared before it "
-        "wrote this version is in `export.json`, and each id's token.",
+        "wrote this version is in `export.json`, and each id's token. Alignments are shown to three decimals, without "
+        "the zeros after the last token.",
     ]
     for signature, inputs in requests.items():
         body = {"signature_name": signature, "inputs": {key: _plain(value) for key, value in inputs.items()}}
@@ -126,11 +127,12 @@ def _quoted(body):
 
 
 def _plain(value):
-    """As lists of what JSON holds; alignments, which are many numbers, to three decimals."""
+    """As lists of what JSON holds; alignments, which are many numbers, cut to their tokens and to three decimals."""
     if isinstance(value, bytes):
         return value.decode()
     if np.ndim(value) > 2:
-        value = [[[round(share, 3) for share in row] for row in rows] for rows in value.tolist()]
+        _, rows, columns = np.argwhere(value).max(axis=0, initial=0) + 1
+        value = np.round(value[:, :rows, :columns].astype("float64"), 3)
     return [_plain(each) for each in value] if np.ndim(value) else getattr(value, "item", lambda: value)()
 
 

@@ -26,7 +26,8 @@ def beam_search(step, states, batch, length, beam_size, n=1, length_penalty=0.0)
 
     At each step the `beam_size` most probable continuations stay, and the answers that end there are set aside. The
     search of a source ends when no unfinished answer can become better than the `n` best complete ones; the loop ends
-    when that of all sources has. An answer of `length` tokens is complete without an end.
+    when that of all sources has. An answer of `length` tokens is complete without an end,
+    and no answer is empty.
 
     Args:
         step: function from int32 `[batch × beam_size]`, the tokens before, states and `beam_size` to
@@ -63,7 +64,9 @@ def beam_search(step, states, batch, length, beam_size, n=1, length_penalty=0.0)
         size = logits.shape[-1]
         of_next = tf.reshape(tf.nn.log_softmax(logits), [-1, beam_size, size])
         reached = log_probability[:, :, None] + of_next
-        complete = merged(complete, ids, reached[:, :, PADDING_ID], position + 1)
+        # No answer is empty.
+        ended = tf.where(position == 0, _IMPOSSIBLE, reached[:, :, PADDING_ID])
+        complete = merged(complete, ids, ended, position + 1)
         # Neither the end nor the start, which stands in no answer, is a continuation.
         reached = reached[:, :, START_ID + 1 :]
         log_probability, at = tf.math.top_k(tf.reshape(reached, [-1, beam_size * (size - START_ID - 1)]), beam_size)

@@ -45,16 +45,12 @@ def _search(options):
 
 def _data(options, model):
     """The data of a file, checked against the model; without a file the test rows of a known data set."""
-    from seqzoo.pipelines import DatesData, load_dates, load_test_sums
+    from seqzoo.pipelines import load_test_rows
 
     preprocessor = model.preprocessor
-    if options.data:
-        return preprocessor.read(options.data)
-    if preprocessor == DatesData().preprocessor(getattr(preprocessor, "reverse", False)):
-        return load_dates("test")
-    data = load_test_sums(preprocessor)
+    data = preprocessor.read(options.data) if options.data else load_test_rows(preprocessor)
     if data is None:
-        raise ValueError(f"{options.model} is not a model of sums of 2 to 5 digits: give data, --data FILE")
+        raise ValueError(f"{options.model} is not a model of sums of 2 to 5 digits or of dates: give data, --data FILE")
     return data
 
 

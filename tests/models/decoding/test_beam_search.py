@@ -39,7 +39,7 @@ def log_softmax(values):
 
 def all_answers(logits, row):
     """Every answer, a tuple of tokens without the end, with its log-probability and its number of tokens."""
-    for length in range(LENGTH + 1):
+    for length in range(1, LENGTH + 1):
         for tokens in itertools.product(range(2, VOCABULARY), repeat=length):
             written = (*tokens, 0)[:LENGTH]
             total, log_probability = 0, 0.0
@@ -62,9 +62,8 @@ def test_a_beam_as_wide_as_all_prefixes_finds_the_best_of_all_answers(logits, le
     width = (VOCABULARY - 2) ** LENGTH
     result = found(*beam_search(step, states, BATCH, LENGTH, width, width, length_penalty))
     for row in range(BATCH):
-        best = sorted(
-            all_answers(logits.numpy(), row), key=lambda each: -each[1] / ((5 + each[2]) / 6) ** length_penalty
-        )
+        answers = all_answers(logits.numpy(), row)
+        best = sorted(answers, key=lambda each: -each[1] / ((5 + each[2]) / 6) ** length_penalty)
         assert [tokens for tokens, _ in result[row]] == [tokens for tokens, *_ in best[:width]]
         np.testing.assert_allclose([p for _, p in result[row]], [p for _, p, _ in best[:width]], rtol=1e-4, atol=1e-4)
 
@@ -72,10 +71,9 @@ def test_a_beam_as_wide_as_all_prefixes_finds_the_best_of_all_answers(logits, le
 def test_fewer_answers_than_asked_for_are_said_to_be_none():
     step, states = stepping(tf.zeros([BATCH, LENGTH, VOCABULARY, VOCABULARY]))
     ids, log_probabilities = beam_search(step, states, BATCH, 1, 6, 6)
-    assert found(ids, log_probabilities)[0] == [
-        ((token,) * bool(token), pytest.approx(-math.log(5))) for token in (0, 2, 3, 4)
-    ]
-    assert log_probabilities[0].numpy().tolist()[4:] == [-math.inf] * 2
+    each = pytest.approx(-math.log(5))
+    assert found(ids, log_probabilities)[0] == [((2,), each), ((3,), each), ((4,), each)]  # None is empty.
+    assert log_probabilities[0].numpy().tolist()[3:] == [-math.inf] * 3
 
 
 def test_a_narrow_beam_is_sorted_has_nothing_twice_and_gets_better_with_its_width(logits):
@@ -91,8 +89,8 @@ def test_a_narrow_beam_is_sorted_has_nothing_twice_and_gets_better_with_its_widt
 
 
 def test_the_search_ends_when_nothing_better_can_come():
-    """All but the first step would fail: their positions do not exist."""
-    logits = np.full([BATCH, 1, VOCABULARY, VOCABULARY], -50.0, "float32")
+    """A third step would fail: its position does not exist."""
+    logits = np.full([BATCH, 2, VOCABULARY, VOCABULARY], -50.0, "float32")
     logits[..., 0] = 0.0
     step, states = stepping(tf.constant(logits))
     steps = []
@@ -102,8 +100,8 @@ def test_the_search_ends_when_nothing_better_can_come():
         return step(token, states, beam_size)
 
     ids, _ = beam_search(counting, states, BATCH, LENGTH, 3)
-    assert not ids.numpy().any()
-    assert len(steps) == 1
+    assert (tf.math.count_nonzero(ids, axis=-1) == 1).numpy().all()
+    assert len(steps) == 2
 
 
 @pytest.mark.parametrize(
