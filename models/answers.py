@@ -226,6 +226,7 @@ class AnsweringModel(StringModel):
         Returns:
             `(ids, log_probability)`: int32 `[batch, n, target_length]`, and float32 `[batch, n]`; see `beam_search`.
         """
+        check_beam(beam_size, n, length_penalty)
         states, batch, length = self.initial_state(source), tf.shape(source)[0], self.preprocessor.target_length
         if beam_size == 1:
             ids, log_probability = decode_greedily(self.step, states, batch, length)

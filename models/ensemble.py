@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from seqzoo.models.answers import AnsweringModel
+from seqzoo.pipelines.vocabulary import Vocabulary
 
 
 @keras.saving.register_keras_serializable("seqzoo")
@@ -108,7 +109,7 @@ def _check(models):
     for number, model in enumerate(models, 1):
         if not isinstance(model, AnsweringModel) or isinstance(model, Ensemble):
             raise ValueError(
-                f"An ensemble is made of single models that answer sources. Received: a {type(model).__name__} as "
+                f"An ensemble is made of single models that answer sources. Received: {type(model).__name__} as "
                 f"number {number}"
             )
     first = models[0].preprocessor
@@ -116,7 +117,14 @@ def _check(models):
         for name in ("source_vocabulary", "target_vocabulary", "source_length", "target_length"):
             own, other = getattr(first, name), getattr(model.preprocessor, name)
             if own != other:
+                if isinstance(own, Vocabulary) and own.tokens != other.tokens:
+                    own, other = (f"tokens such as {_only_in(*both)}" for both in ((own, other), (other, own)))
                 raise ValueError(
                     f"The models of an ensemble must have equal vocabularies and lengths. Model {number} has another "
-                    f"{name} than model 1: {other!r}, not {own!r}"
+                    f"{name} than model 1: {other}, not {own}"
                 )
+
+
+def _only_in(vocabulary, other):
+    """A token that only the first vocabulary has, as it is written in code; "all of the other's" where it has none."""
+    return next((ascii(token) for token in vocabulary.tokens if token not in other.tokens), "all of the other's")

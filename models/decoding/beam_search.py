@@ -6,18 +6,24 @@ import tensorflow as tf
 
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID
 
+MAX_BEAM_SIZE = 1000
+
 # In place of minus infinity, whose differences are no numbers.
 _IMPOSSIBLE = -1e30
 
 
 def check_beam(beam_size, n=1, length_penalty=0.0):
-    """Raises a `ValueError` for a beam below 1, more answers than hypotheses, or a penalty that is no number from 0."""
+    """Raises a `ValueError` for a beam that is none, more answers than hypotheses, or a penalty that is none.
+
+    The penalty is a number from 0, the beam a whole number from 1 to a limit, past which it would take any memory.
+    """
     for name, value in (("beam_size", beam_size), ("n", n)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a whole number from 1. Received: {name}={value!r}")
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_BEAM_SIZE:
+            raise ValueError(f"{name} must be a whole number from 1 to {MAX_BEAM_SIZE}. Received: {name}={value!r}")
     if n > beam_size:
         raise ValueError(f"A beam finds as many answers as it is wide. Received: n={n}, beam_size={beam_size}")
-    if not isinstance(length_penalty, int | float) or not 0 <= length_penalty < math.inf:
+    is_number = isinstance(length_penalty, int | float) and not isinstance(length_penalty, bool)
+    if not is_number or not 0 <= length_penalty < math.inf:
         raise ValueError(f"length_penalty must be a number from 0. Received: length_penalty={length_penalty!r}")
 
 

@@ -71,7 +71,7 @@ def generate(options):
             status = 2
         if options.n_best:
             for text, log_probability in answers or ():
-                print(source.decode(), text, f"{log_probability:z.4f}", sep="\t", flush=interactive)
+                print(printable(source.decode()), text, f"{log_probability:z.4f}", sep="\t", flush=interactive)
         else:
             print(answers or "", flush=interactive)
     return status

@@ -67,7 +67,10 @@ def test_members_are_copies(members, pairs):
 
 def test_models_that_do_not_fit_are_named(members, ensemble, pairs):
     other = Seq2Seq.from_pairs([("abc", "x")], hidden_dim=2)
-    with pytest.raises(ValueError, match="Model 3 has another source_vocabulary than model 1"):
+    with pytest.raises(
+        ValueError,
+        match="Model 3 has another source_vocabulary than model 1: tokens such as 'x', not tokens such as 'A'",
+    ):
         Ensemble([*members[:2], other])
     longer = Seq2Seq.from_pairs([*pairs, ("abcd", "DCBA")], hidden_dim=2)
     with pytest.raises(ValueError, match="Model 2 has another source_length than model 1: 4, not 3"):
@@ -75,7 +78,7 @@ def test_models_that_do_not_fit_are_named(members, ensemble, pairs):
     with pytest.raises(ValueError, match="at least one model"):
         Ensemble([])
     for wrong in (LanguageModel.from_text("abc abc", hidden_dim=2), ensemble, "model.keras"):
-        with pytest.raises(ValueError, match=f"Received: a {type(wrong).__name__} as number 2"):
+        with pytest.raises(ValueError, match=f"Received: {type(wrong).__name__} as number 2"):
             Ensemble([members[0], wrong])
 
 

@@ -107,13 +107,15 @@ def test_the_search_ends_when_nothing_better_can_come():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0,), "beam_size must be a whole number from 1. Received: beam_size=0"),
-        ((2.0,), "beam_size must be a whole number from 1. Received: beam_size=2.0"),
-        ((True,), "beam_size must be a whole number from 1. Received: beam_size=True"),
-        ((3, 0), "n must be a whole number from 1. Received: n=0"),
+        ((0,), "beam_size must be a whole number from 1 to 1000. Received: beam_size=0"),
+        ((2.0,), "beam_size must be a whole number from 1 to 1000. Received: beam_size=2.0"),
+        ((True,), "beam_size must be a whole number from 1 to 1000. Received: beam_size=True"),
+        ((3, 0), "n must be a whole number from 1 to 1000. Received: n=0"),
         ((3, 4), "A beam finds as many answers as it is wide. Received: n=4, beam_size=3"),
         ((3, 1, "long"), "length_penalty must be a number from 0. Received: length_penalty='long'"),
         ((3, 1, math.nan), "length_penalty must be a number from 0. Received: length_penalty=nan"),
+        ((1001,), "beam_size must be a whole number from 1 to 1000. Received: beam_size=1001"),
+        ((3, 1, True), "length_penalty must be a number from 0. Received: length_penalty=True"),
         ((3, 1, -0.5), "length_penalty must be a number from 0. Received: length_penalty=-0.5"),
     ],
 )
