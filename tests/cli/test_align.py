@@ -55,7 +55,7 @@ def test_path_that_cannot_be_written_is_an_error_before_the_model_is_loaded(run,
 
 def test_what_cannot_be_aligned_is_one_error_line_and_leaves_no_picture(run, model_file, writer_file, attention_files):
     for file, source, message in (
-        (model_file, "abc", "Only a model with attention aligns, such as an AttentionSeq2Seq. Received: a Peeky"),
+        (model_file, "abc", "Only a model with attention aligns, such as an AttentionSeq2Seq. Received: Peeky"),
         (writer_file, "abc", "A LanguageModel continues prompts and answers no sources: use seqzoo sample"),
         (attention_files[0], "abx", "row 1: source 'abx' has the character 'x', which is not in the vocabulary"),
     ):

@@ -65,7 +65,7 @@ def test_attention_is_searched_in_both_directions_first():
     space = tuning.Seq2SeqHyperModel.whole_space(recipe("pairs_attention"))
     assert space["model"][0] == "AttentionSeq2Seq"
     assert space["bidirectional"] == [True, False]
-    assert (space["label_smoothing"][0], space["dropout"]) == (0.1, [0.3, 0.0, 0.1])
+    assert (space["label_smoothing"][0], space["dropout"]) == (0.1, [0.4, 0.0, 0.1, 0.3])
 
 
 @pytest.mark.parametrize(
