@@ -137,7 +137,9 @@ class AnsweringModel(StringModel):
             an answer's and a source's last token; string `[batch]`, as `encode_sources` returns them.
         """
         if not self.attends:
-            super().align(strings)
+            raise ValueError(
+                f"Only a model with attention aligns, such as an AttentionSeq2Seq. Received: {type(self).__name__}"
+            )
         source, errors = self.preprocessor.encode_sources(strings)
         states, length = self.initial_state(source), self.preprocessor.target_length
         ids, alignments = greedy_alignment(self.decoder.aligned_step, states, tf.shape(source)[0], length)

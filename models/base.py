@@ -181,9 +181,7 @@ class StringModel(keras.Model):
 
     def align(self, string):
         """A source's answer, and which of its tokens each token of the answer reads; only of models with attention."""
-        raise ValueError(
-            f"Only a model with attention aligns, such as an AttentionSeq2Seq. Received: {type(self).__name__}"
-        )
+        return self.generate_each([string])
 
     def stream(self, prompt, *args, **options):
         """A continuation of a prompt, piece by piece; only of models that continue prompts."""

@@ -8,11 +8,11 @@ import tensorflow as tf
 from seqzoo.models import AttentionSeq2Seq
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["forwards", "reversed"])
-def attending(request, pairs):
-    """An attention model that has learnt the small task."""
+@pytest.fixture(scope="module")
+def attending(pairs):
+    """An attention model that has learnt the small task, reading sources in reverse."""
     keras.utils.set_random_seed(0)
-    model = AttentionSeq2Seq.from_pairs(pairs, request.param, hidden_dim=24, cell="gru", unroll=False)
+    model = AttentionSeq2Seq.from_pairs(pairs, reverse=True, hidden_dim=24, cell="gru", unroll=False)
     model.compile(keras.optimizers.Adam(0.02), jit_compile=False)
     model.fit(pairs, batch_size=28, epochs=40, verbose=0)
     return model
