@@ -7,6 +7,15 @@ NEAR_TIE = 1e-3
 """Where the two best tokens' logits, or two answers' scores, are no further apart, rounding decides between them."""
 
 
+class Verification:
+    """What verifications of exports have in common: a model, the data to compare on, and how answers are searched."""
+
+    def __init__(self, model, data=None, beam_size=1, length_penalty=0.0):
+        self.model = model
+        self.data = data
+        self.search = {"beam_size": beam_size, "length_penalty": length_penalty}
+
+
 def compared(own, exported, gaps):
     """What a comparison found.
 

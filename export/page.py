@@ -12,7 +12,6 @@ import typing
 import urllib.parse
 
 from seqzoo.export.litert.writer import litert
-from seqzoo.export.vocabularies import vocabularies
 from seqzoo.io.files import new_folder, read_json, write_json
 from seqzoo.models import card, load, presets
 from seqzoo.models.loading import preset_folder
@@ -120,7 +119,7 @@ def _entry(name, model, folder):
     # Only of a preset is it known that it adds; other models of that vocabulary may have learnt anything.
     digits = made.get("digits")
     config = loaded.preprocessor.get_config()
-    read, _ = vocabularies(loaded)
+    read = loaded.preprocessor.source_vocabulary
     return {
         "name": name,
         "file": f"models/{urllib.parse.quote(name)}.tflite",
@@ -141,8 +140,7 @@ def _example(model, digits, made):
         return _EXAMPLE
     if made and "source" in made["examples"][-1]:
         return made["examples"][-1]["source"]
-    read, _ = vocabularies(model)
-    return next(token for token in read.tokens if token.strip())
+    return next(token for token in model.preprocessor.source_vocabulary.tokens if token.strip())
 
 
 def _about(model, made):

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqzoo.export.clients import answers_of_litert, answers_of_saved_model, steps_of_litert
-from seqzoo.export.comparison import NEAR_TIE, compared, compared_numbers, compared_with_numbers, gaps_of
+from seqzoo.export.comparison import NEAR_TIE, Verification, compared, compared_numbers, compared_with_numbers, gaps_of
 from seqzoo.models.losses import counted
 from seqzoo.pipelines import START_ID, as_pairs, load_test_rows
 from seqzoo.pipelines.pair_batches import with_teacher_forcing
@@ -23,17 +23,12 @@ _SINGLE_ROWS = 16
 _ALIGNMENT_TOLERANCES = {False: 1e-4, True: 0.1}
 
 
-class PairVerification:
+class PairVerification(Verification):
     """Compares exports of one model, whose own answers are computed once, on all sources of `data`.
 
     Without data, these are the test rows for a model of sums or of dates, and for any other one random sources, which
     have no targets. See `verification_of` for the methods.
     """
-
-    def __init__(self, model, data=None, beam_size=1, length_penalty=0.0):
-        self.model = model
-        self.data = data
-        self.search = {"beam_size": beam_size, "length_penalty": length_penalty}
 
     @functools.cached_property
     def rows(self):
@@ -210,12 +205,9 @@ class PairVerification:
         preprocessor = self.model.preprocessor
         source, _ = preprocessor.encode_sources(list(sources))
         target, errors = preprocessor.encode_targets(list(answers))
-        inputs, target = with_teacher_forcing(source, target)
-        is_counted = counted(target)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target, self.model(inputs, training=False))
-        log_probabilities = -tf.reduce_sum(tf.where(is_counted, losses, 0.0), axis=1).numpy()
+        log_probabilities = self.model.log_probabilities(source, target).numpy()
         is_answer = (errors == "").numpy() | (np.array(answers, object) == "")
-        return np.where(is_answer, log_probabilities, -np.inf), tf.math.count_nonzero(is_counted, axis=1).numpy()
+        return np.where(is_answer, log_probabilities, -np.inf), tf.math.count_nonzero(counted(target), axis=1).numpy()
 
 
 def _texts(values):

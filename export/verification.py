@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqzoo.export.clients import greedy_texts_of_saved_model, logits_of_litert
-from seqzoo.export.comparison import compared, gaps_of
+from seqzoo.export.comparison import Verification, compared, gaps_of
 from seqzoo.export.pair_verification import PairVerification
 from seqzoo.models import Greedy
 from seqzoo.models.decoding.continuation import allowed_tokens
@@ -40,13 +40,8 @@ def verification_of(model, data=None, beam_size=1, length_penalty=0.0):
     return data if same else kind(data.model, data.data, beam_size, length_penalty)
 
 
-class TextVerification:
+class TextVerification(Verification):
     """Compares the texts that follow prompts, pieces of `data` or single tokens, and the logits of each token."""
-
-    def __init__(self, model, data=None, beam_size=1, length_penalty=0.0):
-        self.model = model
-        self.data = data
-        self.search = {"beam_size": beam_size, "length_penalty": length_penalty}
 
     @functools.cached_property
     def prompts(self):

@@ -9,10 +9,11 @@ import tensorflow as tf
 from seqzoo.models.base import StringModel
 from seqzoo.models.decoding.beam_search import beam_search, check_beam
 from seqzoo.models.decoding.greedy import decode_greedily, greedy_alignment
-from seqzoo.models.losses import SequenceCrossentropy
+from seqzoo.models.losses import SequenceCrossentropy, counted
 from seqzoo.models.metrics import ExactMatch
 from seqzoo.models.serving import seq2seq_functions
 from seqzoo.models.strings import as_tensor, check_errors_option, string_pairs
+from seqzoo.pipelines.pair_batches import with_teacher_forcing
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
 from seqzoo.pipelines.row_errors import raise_first_error
 from seqzoo.pipelines.vocabulary import PADDING_ID
@@ -64,7 +65,7 @@ class AnsweringModel(StringModel):
         alone = isinstance(strings, str | bytes)
         strings = [strings] if alone else strings
         rows = list(self._rows(strings, batch_size, errors, beam_size, 1, length_penalty))
-        answers, messages = [answers[0][0] for answers, _ in rows], [message for _, message in rows]
+        answers, messages = [answer for (answer,), _ in rows], [message for *_, message in rows]
         if alone:
             answers, messages = answers[0], messages[0]
         return answers if errors == "raise" else (answers, messages)
@@ -77,7 +78,7 @@ class AnsweringModel(StringModel):
         """
         check_beam(beam_size, 1, length_penalty)
         rows = self._rows(strings, batch_size, "raise", beam_size, 1, length_penalty)
-        return (answers[0][0] for answers, _ in rows)
+        return (answer for (answer,), _ in rows)
 
     def n_best(self, strings, n=5, beam_size=None, length_penalty=0.0, batch_size=1024):
         """The best answers that beam search finds, with their probabilities.
@@ -105,7 +106,9 @@ class AnsweringModel(StringModel):
         if beam_size is None:
             beam_size = max(5, n) if isinstance(n, int) else 5
         check_beam(beam_size, n, length_penalty)
-        return (answers for answers, _ in self._rows(strings, batch_size, "raise", beam_size, n, length_penalty))
+        rows = self._rows(strings, batch_size, "raise", beam_size, n, length_penalty, scored=True)
+        # Where there are fewer answers, the rest are impossible.
+        return ([each for each in zip(*row[:2], strict=True) if each[1] > -math.inf] for row in rows)
 
     def align(self, string):
         """A source's greedy answer, and which tokens of the source each of its tokens was read from.
@@ -148,11 +151,11 @@ class AnsweringModel(StringModel):
         is_token = (ids != PADDING_ID)[:, :, None] & (source != PADDING_ID)[:, None]
         return self.preprocessor.decode(ids), tf.where(is_token, alignments, 0.0), errors
 
-    def _rows(self, strings, batch_size, errors, beam_size, n, length_penalty):
-        """`(answers, error)` of each string: a list of up to `n` tuples of an answer and its log-probability."""
+    def _rows(self, strings, batch_size, errors, beam_size, n, length_penalty, scored=False):
+        """`(answers, error)` of each string, or `(answers, log_probabilities, error)`: lists of `n`, and a `str`."""
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
-        answer_part = self._answering(beam_size, n, float(length_penalty))
+        answer_part = self._answering(scored, beam_size, n, float(length_penalty))
         strings = iter(strings)
         batches = iter(lambda: list(itertools.islice(strings, batch_size)), [])
         parts = (batch[part] for batch in batches for part in split_rows(len(batch), _MIN_ROWS_PER_THREAD))
@@ -165,8 +168,8 @@ class AnsweringModel(StringModel):
             strings = as_tensor(part, "Sources")
             return strings, *answer_part(strings)
 
-        for strings, texts, log_probabilities, any_wrong in in_parallel(answer, parts):
-            texts, log_probabilities = texts.numpy().tolist(), log_probabilities.numpy().tolist()
+        for strings, any_wrong, texts, *scores in in_parallel(answer, parts):
+            texts, *scores = (each.numpy().tolist() for each in (texts, *scores))
             messages = itertools.repeat(b"", len(texts))
             if any_wrong:
                 messages = self.preprocessor.encode_sources(strings)[1]
@@ -174,24 +177,22 @@ class AnsweringModel(StringModel):
                     raise_first_error(messages, first_row)
                 messages = messages.numpy().tolist()
             first_row += len(texts)
-            for row_texts, row_numbers, message in zip(texts, log_probabilities, messages, strict=True):
-                rows = zip(row_texts, row_numbers, strict=True)
-                answers = [(text.decode(), number) for text, number in rows if number > -math.inf]
-                yield [("", 0.0)] if message else answers, message.decode()
+            for message, row, *row_scores in zip(messages, texts, *scores, strict=True):
+                yield ["" if message else text.decode() for text in row], *row_scores, message.decode()
 
     @functools.cached_property
     def _answering(self):
-        """Graphs for calls from Python, by what they search for.
+        """Graphs for calls from Python, by what they search for, and whether they return log-probabilities.
 
-        They return the answers `[batch, n]`, their log-probabilities, and whether any row is wrong.
+        They return whether any row is wrong, the answers `[batch, n]`, and their log-probabilities.
         """
 
         @functools.cache
-        def graph(*search):
+        def graph(scored, *search):
             def answer(strings):
                 source, wrong = self.preprocessor.source_ids(strings)
                 ids, log_probability = self.decode(source, *search)
-                return self._texts(ids), log_probability, tf.reduce_any(wrong)
+                return tf.reduce_any(wrong), self._texts(ids), *([log_probability] * scored)
 
             return compiled_for_python(answer, [tf.TensorSpec([None], tf.string)])
 
@@ -234,6 +235,20 @@ class AnsweringModel(StringModel):
             ids, log_probability = decode_greedily(self.step, states, batch, length)
             return ids[:, None], log_probability[:, None]
         return beam_search(self.step, states, batch, length, beam_size, n, length_penalty)
+
+    def log_probabilities(self, source, answer):
+        """How probable answers are, teacher-forced.
+
+        Args:
+            source: int32 `[batch, source_length]`, as `preprocessor.encode_sources` returns it.
+            answer: int32 `[batch, target_length]`, as `preprocessor.encode_targets` returns it.
+
+        Returns:
+            float32 `[batch]`, natural logarithms, the answers' ends included.
+        """
+        inputs, answer = with_teacher_forcing(source, answer)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(answer, self(inputs, training=False))
+        return -tf.reduce_sum(tf.where(counted(answer), losses, 0.0), axis=1)
 
     def initial_state(self, source):
         """The states that `step` starts from.

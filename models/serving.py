@@ -6,8 +6,6 @@ import tensorflow as tf
 from seqzoo.models.decoding.beam_search import beam_search, check_beam
 from seqzoo.models.decoding.continuation import allowed_tokens, continue_text
 from seqzoo.models.decoding.samplers import Sampler
-from seqzoo.models.losses import counted
-from seqzoo.pipelines.pair_batches import with_teacher_forcing
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID
 
 MAX_TEXT_TOKENS = 10_000
@@ -60,9 +58,7 @@ def seq2seq_functions(model, beam_size=1, length_penalty=0.0):
         source, source_error = preprocessor.encode_sources(source)
         answer, target_error = preprocessor.encode_targets(target)
         error = tf.where(source_error != "", source_error, target_error)
-        inputs, answer = with_teacher_forcing(source, answer)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(answer, model(inputs, training=False))
-        log_probability = -tf.reduce_sum(tf.where(counted(answer), losses, 0.0), axis=1)
+        log_probability = model.log_probabilities(source, answer)
         return {"error": error, "log_probability": tf.where(error == "", log_probability, 0.0)}
 
     strings = {name: tf.TensorSpec([None], tf.string, name) for name in ("source", "target")}
@@ -151,14 +147,7 @@ def seq2seq_token_functions(model, beam_size=1, length_penalty=0.0):
         states, batch, answer_length = initial_state(source), tf.shape(source)[0], preprocessor.target_length
         if beam_size == 1:
             return {"answer": _greedy_ids(decoder.step, states, batch, answer_length)}
-        # What all steps have in common stays out of the loop, which would copy it at each step.
-        common, layers = states, {"layers": states["layers"]}
-
-        def step(token, states, beam_size):
-            logits, states = decoder.step(token, {**common, **states}, beam_size)
-            return logits, {"layers": states["layers"]}
-
-        ids, _ = beam_search(step, layers, batch, answer_length, beam_size, 1, length_penalty)
+        ids, _ = beam_search(decoder.step, states, batch, answer_length, beam_size, 1, length_penalty)
         return {"answer": ids[:, 0]}
 
     def encode(source):

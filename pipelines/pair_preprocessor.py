@@ -55,7 +55,6 @@ class PairPreprocessor(Preprocessor):
             raise ValueError(f"target_vocabulary must be a Vocabulary or None. Received: {target_vocabulary!r}")
         lengths = {"source_length": int(source_length), "target_length": int(target_length)}
         super().__init__(vocabulary, **lengths, reverse=bool(reverse))
-        self.source_vocabulary = vocabulary
         self.target_vocabulary = target_vocabulary or vocabulary
 
     @classmethod

@@ -4,10 +4,16 @@ import keras
 
 
 class Preprocessor:
-    """A vocabulary, and how strings become ids by it; the constructor's other arguments become attributes."""
+    """A vocabulary, and how strings become ids by it; the constructor's other arguments become attributes.
+
+    Attributes:
+        vocabulary: `Vocabulary`.
+        source_vocabulary: `Vocabulary` of what a model reads, the same one unless a subclass has two.
+        target_vocabulary: `Vocabulary` of what it writes, likewise.
+    """
 
     def __init__(self, vocabulary, **config):
-        self.vocabulary = vocabulary
+        self.vocabulary = self.source_vocabulary = self.target_vocabulary = vocabulary
         self._config = config
         vars(self).update(config)
 

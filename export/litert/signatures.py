@@ -6,7 +6,6 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from seqzoo.export.vocabularies import vocabularies
 from seqzoo.pipelines.vocabulary import PADDING_ID, REPLACEMENT_CODE_POINT, START_ID
 
 NO_TEXT = -1
@@ -29,7 +28,7 @@ def signatures(model, beam_size=1, length_penalty=0.0):
     them. Steps take and return ids then, 0 to start with, and `vocabulary` has the code points of each id,
     `[size, width]`.
     """
-    read, written = vocabularies(model)
+    read, written = model.preprocessor.source_vocabulary, model.preprocessor.target_vocabulary
     search = {"beam_size": beam_size, "length_penalty": length_penalty}
     functions = {
         name: (_of_code_points(read, written, function, specs), specs)
@@ -146,11 +145,9 @@ def _code_points(vocabulary, unknown):
 
     `unknown` stands for the unknown token; `NO_TEXT` for it and the start token.
     """
-    special = [[0], [NO_TEXT]]
-    if vocabulary.split == "characters":
-        tokens = [0, NO_TEXT] + [unknown] * vocabulary.unknown + [ord(token) for token in vocabulary.tokens]
-        return np.array(tokens, "int32")
-    special += [[unknown] if unknown == NO_TEXT else list(map(ord, "<unk>"))] * vocabulary.unknown
-    rows = special + [list(map(ord, token)) for token in vocabulary.tokens]
+    is_of_words = vocabulary.split == "whitespace"
+    of_unknown = list(map(ord, "<unk>")) if is_of_words and unknown != NO_TEXT else [unknown]
+    rows = [[0], [NO_TEXT]] + [of_unknown] * vocabulary.unknown + [list(map(ord, token)) for token in vocabulary.tokens]
     width = max(map(len, rows))
-    return np.array([row + [0] * (width - len(row)) for row in rows], "int32")
+    code_points = np.array([row + [0] * (width - len(row)) for row in rows], "int32")
+    return code_points if is_of_words else code_points[:, 0]

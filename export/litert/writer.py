@@ -11,7 +11,6 @@ from seqzoo.export.comparison import raise_if_different, reported
 from seqzoo.export.litert.signatures import signatures
 from seqzoo.export.saved_model.signatures import write_functions
 from seqzoo.export.verification import verification_of
-from seqzoo.export.vocabularies import vocabularies
 from seqzoo.io.files import replacing
 
 QUANTIZATIONS = ("float16", "dynamic_int8")
@@ -51,7 +50,7 @@ def litert(model, path, quantize=None, data=None, beam_size=1, length_penalty=0.
         raise ValueError(reason)
     verification = verification_of(model.with_dtype("float32"), data, beam_size, length_penalty)
     functions = signatures(verification.model, beam_size, length_penalty)
-    vocabulary, _ = vocabularies(model)
+    vocabulary = model.preprocessor.source_vocabulary
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         pathlib.Path(temporary).write_bytes(_converted(functions, quantize))
@@ -77,7 +76,7 @@ def litert(model, path, quantize=None, data=None, beam_size=1, length_penalty=0.
 
 def why_not_litert(model):
     """Why a model cannot become a LiteRT file, as a sentence; `None` if it can."""
-    read, written = vocabularies(model)
+    read, written = model.preprocessor.source_vocabulary, model.preprocessor.target_vocabulary
     if read.unit != "character":
         return "A LiteRT model reads code points, so it needs a vocabulary of characters, not of words"
     if any("\0" in token for token in (*read.tokens, *written.tokens)):

@@ -13,7 +13,6 @@ from seqzoo.export.clients import loaded
 from seqzoo.export.comparison import raise_if_different, reported
 from seqzoo.export.saved_model.signatures import write_functions
 from seqzoo.export.verification import verification_of
-from seqzoo.export.vocabularies import vocabularies
 from seqzoo.io.files import output_folder, rename_to_next_version
 
 
@@ -73,7 +72,7 @@ def saved_model(model, path, data=None, beam_size=1, length_penalty=0.0):
 
 def _tokens(model):
     """The token of each id, by side; `None` for those that are no text: padding, start or end, unknown."""
-    read, written = vocabularies(model)
+    read, written = model.preprocessor.source_vocabulary, model.preprocessor.target_vocabulary
     sides = {"tokens": written} if read == written else {"tokens": written, "source_tokens": read}
     return {
         name: [None] * (vocabulary.size - len(vocabulary.tokens)) + list(vocabulary.tokens)

@@ -32,13 +32,13 @@ def beam_search(step, states, batch, length, beam_size, n=1, length_penalty=0.0)
 
     At each step the `beam_size` most probable continuations stay, and the answers that end there are set aside. The
     search of a source ends when no unfinished answer can become better than the `n` best complete ones; the loop ends
-    when that of all sources has. An answer of `length` tokens is complete without an end,
-    and no answer is empty.
+    when that of all sources has. An answer of `length` tokens is complete without an end, and no answer is empty.
 
     Args:
         step: function from int32 `[batch × beam_size]`, the tokens before, states and `beam_size` to
             `(logits, states)`, the logits float32 `[batch × beam_size, vocabulary_size]`.
-        states: dictionary whose `layers` are the states of one hypothesis for each source, `[batch, …]` each.
+        states: dictionary whose `layers` are the states of one hypothesis for each source, `[batch, …]` each. The rest
+            stays as it is, outside the loop.
         batch: int32 scalar.
         length: int, the most tokens of an answer.
         beam_size: int.
@@ -65,8 +65,8 @@ def beam_search(step, states, batch, length, beam_size, n=1, length_penalty=0.0)
             "ids": _take(tf.concat([complete["ids"], ids], axis=1), at),
         }
 
-    def extend(position, token, log_probability, ids, states, complete):
-        logits, states = step(tf.reshape(token, [-1]), states, beam_size)
+    def extend(position, token, log_probability, ids, layers, complete):
+        logits, new = step(tf.reshape(token, [-1]), {**states, "layers": layers}, beam_size)
         size = logits.shape[-1]
         of_next = tf.reshape(tf.nn.log_softmax(logits), [-1, beam_size, size])
         reached = log_probability[:, :, None] + of_next
@@ -78,11 +78,11 @@ def beam_search(step, states, batch, length, beam_size, n=1, length_penalty=0.0)
         log_probability, at = tf.math.top_k(tf.reshape(reached, [-1, beam_size * (size - START_ID - 1)]), beam_size)
         parent, token = at // (size - START_ID - 1), at % (size - START_ID - 1) + START_ID + 1
         log_probability = tf.maximum(log_probability, _IMPOSSIBLE)
-        layers = tf.nest.map_structure(lambda state: _take_hypotheses(state, parent, beam_size), states["layers"])
+        layers = tf.nest.map_structure(lambda state: _take_hypotheses(state, parent, beam_size), new["layers"])
         ids = tf.where(tf.range(length) == position, token[:, :, None], _take(ids, parent))
-        return position + 1, token, log_probability, ids, {**states, "layers": layers}, complete
+        return position + 1, token, log_probability, ids, layers, complete
 
-    def unfinished(position, token, log_probability, ids, states, complete):
+    def unfinished(position, token, log_probability, ids, layers, complete):
         # A log-probability only falls; the most that the penalty can make of it is that of the greatest length.
         can_improve = log_probability[:, 0] / penalty(length) > complete["score"][:, -1]
         return (position < length) & tf.reduce_any(can_improve)
@@ -93,7 +93,7 @@ def beam_search(step, states, batch, length, beam_size, n=1, length_penalty=0.0)
         tf.fill([batch, beam_size], START_ID),
         tf.tile([[0.0] + [_IMPOSSIBLE] * (beam_size - 1)], [batch, 1]),
         tf.fill([batch, beam_size, length], PADDING_ID),
-        {**states, "layers": tf.nest.map_structure(lambda x: tf.repeat(x, beam_size, axis=0), states["layers"])},
+        tf.nest.map_structure(lambda state: tf.repeat(state, beam_size, axis=0), states["layers"]),
         {"score": none, "log_probability": none, "ids": tf.fill([batch, n, length], PADDING_ID)},
     )
     position, _, log_probability, ids, _, complete = tf.while_loop(unfinished, extend, state, maximum_iterations=length)

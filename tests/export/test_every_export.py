@@ -1,7 +1,6 @@
 """Every export of a trained attention model beside Python, a beam of five, on 5,000 dates held out."""
 
 import contextlib
-import importlib.util
 import json
 import pathlib
 import shutil
@@ -13,6 +12,7 @@ import numpy as np
 import openvino
 import pytest
 import tensorflow as tf
+from browser import CHROMIUM, MISSING, NODE_MODULES
 from tensorflow.core.protobuf import saved_model_pb2
 
 from seqzoo.export import litert, page, saved_model
@@ -148,15 +148,12 @@ def test_openvino_answers_greedily(dates, rows, check, tmp_path):
 
 
 def test_litert_js_in_chromium(dates, rows, check, beam_file, tmp_path):
-    spec = importlib.util.spec_from_file_location("test_page", pathlib.Path(__file__).with_name("test_page.py"))
-    there = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(there)
-    if there.MISSING:
-        pytest.skip(f"needs {' and '.join(there.MISSING)}")
+    if MISSING:
+        pytest.skip(f"needs {' and '.join(MISSING)}")
     from playwright.sync_api import sync_playwright
 
     dates.save(tmp_path / "dates.keras")
-    page(tmp_path / "site", [tmp_path / "dates.keras"], there.NODE_MODULES)
+    page(tmp_path / "site", [tmp_path / "dates.keras"], NODE_MODULES)
     (file,) = (tmp_path / "site" / "models").glob("*.tflite")
     shutil.copy(beam_file, file)
     with contextlib.ExitStack() as stack:
@@ -164,7 +161,7 @@ def test_litert_js_in_chromium(dates, rows, check, beam_file, tmp_path):
         threading.Thread(target=serving.serve_forever, daemon=True).start()
         stack.callback(serving.shutdown)
         chromium = stack.enter_context(sync_playwright()).chromium
-        window = chromium.launch(executable_path=there.CHROMIUM, args=["--no-sandbox"]).new_page()
+        window = chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]).new_page()
         window.goto(f"http://127.0.0.1:{serving.server_port}/")
         entry = window.evaluate("fetch('models.json').then(reply => reply.json())")["models"][0]
         answers = []

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import threading
 import time
 
@@ -12,23 +11,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from browser import CHROMIUM, MISSING, NODE_MODULES
 
 from seqzoo.export import page
-from seqzoo.export.page import RUNTIME, server
+from seqzoo.export.page import server
 from seqzoo.models import Greedy, PeekySeq2Seq, card, from_preset, load, presets
 from seqzoo.pipelines import START_ID, PairPreprocessor
 
 ROOT = pathlib.Path(__file__).parents[2]
-NODE_MODULES = pathlib.Path(os.environ.get("SEQZOO_NODE_MODULES", ROOT / "node_modules"))
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-MISSING = [
-    text
-    for text, is_there in (
-        ("Chromium (Debian: apt-get install chromium)", CHROMIUM),
-        (f"the LiteRT runtime (npm install {RUNTIME})", NODE_MODULES.is_dir()),
-    )
-    if not is_there
-]
 SUMS = "addition_peeky_reverse"
 TEXT = "char_lstm_pydoc"
 PHONES = "phones"

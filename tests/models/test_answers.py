@@ -96,3 +96,10 @@ def test_a_model_without_attention_does_not_align(trained):
     with pytest.raises(ValueError, match=r"Only a model with attention aligns.*Received: PeekySeq2Seq"):
         trained.align("abc")
     assert "align" not in trained.serving_functions()
+
+
+def test_weights_that_are_no_numbers_are_answered_all_the_same(pairs):
+    model = AttentionSeq2Seq.from_pairs(pairs, embedding_dim=2, hidden_dim=2, cell="simple_rnn", unroll=False)
+    model.set_weights([np.full(weight.shape, np.nan) for weight in model.get_weights()])
+    assert isinstance(model.generate("abc"), str)
+    assert model.n_best("abc", 2) == []

@@ -5,6 +5,7 @@ import typing
 import tensorflow_datasets as tfds
 
 from seqzoo.pipelines.datasets.addition.sums import DIGITS, addition_rows
+from seqzoo.pipelines.datasets.builders import numbered_examples, pairs_info
 
 
 class AdditionConfig(tfds.core.BuilderConfig):
@@ -45,18 +46,10 @@ class Addition(tfds.core.GeneratorBasedBuilder):
     BUILDER_CONFIGS: typing.ClassVar = [AdditionConfig(digits) for digits in DIGITS]
 
     def _info(self):
-        text = tfds.features.Text()
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=self.__doc__,
-            features=tfds.features.FeaturesDict({"source": text, "target": text}),
-            supervised_keys=("source", "target"),
-            disable_shuffling=True,
-        )
+        return pairs_info(self)
 
     def _split_generators(self, dl_manager):
         return {name: self._generate_examples(name) for name in ("train", "test")}
 
     def _generate_examples(self, split):
-        for row, (source, target) in enumerate(addition_rows(self.builder_config.digits, split)):
-            yield row, {"source": source, "target": target}
+        return numbered_examples(addition_rows(self.builder_config.digits, split))

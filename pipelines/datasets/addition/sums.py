@@ -88,8 +88,8 @@ def load_test_sums(preprocessor):
 
 def digits_of_sums(preprocessor):
     """For sums of how many digits a preprocessor was made; `None` where vocabulary or lengths are not of sums."""
-    sides = [preprocessor.vocabulary, getattr(preprocessor, "target_vocabulary", None)]
-    if sides != [Vocabulary("0123456789+")] * 2:
+    sides = [preprocessor.source_vocabulary, preprocessor.target_vocabulary]
+    if sides != [Vocabulary("0123456789+")] * 2 or not hasattr(preprocessor, "source_length"):
         return None
     digits = preprocessor.source_length // 2
     is_of_sums = digits in DIGITS and (preprocessor.source_length, preprocessor.target_length) == (

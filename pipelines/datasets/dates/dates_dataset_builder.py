@@ -4,6 +4,7 @@ import typing
 
 import tensorflow_datasets as tfds
 
+from seqzoo.pipelines.datasets.builders import numbered_examples, pairs_info
 from seqzoo.pipelines.datasets.dates.rows import date_rows
 
 
@@ -42,18 +43,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     pkg_dir_path = tfds.core.Path(__file__).parent
 
     def _info(self):
-        text = tfds.features.Text()
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=self.__doc__,
-            features=tfds.features.FeaturesDict({"source": text, "target": text}),
-            supervised_keys=("source", "target"),
-            disable_shuffling=True,
-        )
+        return pairs_info(self)
 
     def _split_generators(self, dl_manager):
         return {name: self._generate_examples(name) for name in ("train", "test")}
 
     def _generate_examples(self, split):
-        for row, (source, target) in enumerate(date_rows(split)):
-            yield row, {"source": source, "target": target}
+        return numbered_examples(date_rows(split))
