@@ -51,7 +51,7 @@ def build(recipe, output, data=None, seed=0, verbose="auto", resume=False, compi
     with output_folder(output) if continues else new_folder(output):
         for leftover in output.glob(".build-*"):  # Of a build that was killed.
             shutil.rmtree(leftover)
-        choose_threads(recipe.hidden_dim)
+        choose_threads(recipe.hidden_dim, recipe.shards)
         recipe = recipe.for_data(data)
         loaded = recipe.training_data(data, seed=seed)
         trained, metrics = train(

@@ -30,6 +30,7 @@ class AnsweringModel(StringModel):
 
     Attributes:
         attends: bool, whether each step of an answer is aligned with the source.
+        buckets: int, of how many lengths `fit` and `evaluate` make batches of strings; see `PairPreprocessor.batches`.
     """
 
     preprocessor_class = PairPreprocessor
@@ -37,6 +38,7 @@ class AnsweringModel(StringModel):
     default_loss = SequenceCrossentropy
     default_metrics = (ExactMatch,)
     attends = False
+    buckets = 1
 
     # === Answers ===
 
@@ -278,7 +280,8 @@ class AnsweringModel(StringModel):
         return string_pairs(x, y)
 
     def _training_batches(self, data, batch_size, seed, epoch):
-        return self.preprocessor.batches(data, batch_size, shuffle_seed=seed, epoch=epoch)
+        return self.preprocessor.batches(data, batch_size, shuffle_seed=seed, epoch=epoch, buckets=self.buckets)
 
     def _validation_batches(self, data, batch_size):
-        return self.preprocessor.batches(data, _VALIDATION_BATCH if batch_size is None else batch_size)
+        batch_size = _VALIDATION_BATCH if batch_size is None else batch_size
+        return self.preprocessor.batches(data, batch_size, buckets=self.buckets)

@@ -6,13 +6,14 @@ import tensorflow as tf
 
 from seqzoo.models import loading
 from seqzoo.models.optimizers import Adam
+from seqzoo.models.sharded_step import ShardedModel
 from seqzoo.models.strings import as_list, checked_batch, columns, hold_out_share, holds_strings
 from seqzoo.pipelines.input_pipeline import EpochNumber
 from seqzoo.pipelines.vocabulary import Vocabulary
 from seqzoo.runtime import interrupted_between_steps, jit_compiles, keep_freed_memory
 
 
-class StringModel(keras.Model):
+class StringModel(ShardedModel):
     """A functional Keras model that owns the preprocessor between strings and its ids.
 
     It trains, evaluates and predicts on strings as well as on the batches of ids that its preprocessor makes, and
@@ -39,7 +40,7 @@ class StringModel(keras.Model):
 
     # === Training and evaluation ===
 
-    def compile(self, optimizer="auto", loss="auto", *, metrics="auto", jit_compile="auto", **options):
+    def compile(self, optimizer="auto", loss="auto", *, metrics="auto", jit_compile="auto", shards=1, **options):
         """Configures training; see `keras.Model.compile`.
 
         Args:
@@ -48,7 +49,13 @@ class StringModel(keras.Model):
             loss: `"auto"` for the model's own loss; else as Keras takes it.
             metrics: `"auto"` for the model's own metrics; else as Keras takes it.
             jit_compile: bool, or `"auto"` for XLA on a CPU outside distribution strategies.
+            shards: int, into how many parts `fit` cuts each batch to compute them at the same time, each on a core;
+                see `sharded_step`. Weights depend on it, but not on how many cores there are.
             **options: see `keras.Model.compile`.
+
+        Raises:
+            ValueError: for shards below 1; for several under a distribution strategy, of a model with a `train_step` of
+                its own, or with a loss that is no mean over the batch.
         """
         if isinstance(optimizer, str) and optimizer == "auto":
             optimizer = Adam(1e-3, global_clipnorm=self.clipnorm)
@@ -58,7 +65,7 @@ class StringModel(keras.Model):
             metrics = [metric() for metric in self.default_metrics]
         if jit_compile == "auto":
             jit_compile = jit_compiles() and not options.get("run_eagerly", False)
-        super().compile(optimizer, loss, metrics=metrics, jit_compile=jit_compile, **options)
+        super().compile(optimizer, loss, metrics=metrics, jit_compile=jit_compile, shards=shards, **options)
 
     def compile_from_config(self, config):
         """Compiles with what `get_compile_config` described, as Keras does when it loads a model."""

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from seqzoo.models.attention import GlobalAttention
+from seqzoo.models.layers.attention import GlobalAttention
 from seqzoo.models.layers.dropout import Dropout
 from seqzoo.models.layers.initializers import constructor_arguments, initializer_options
 from seqzoo.models.layers.recurrent import number_of_states, repeat, token_layers

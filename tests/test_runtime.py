@@ -155,18 +155,20 @@ def test_nothing_is_compiled_under_a_strategy_and_others_than_the_known_ones_are
 
 
 @pytest.mark.parametrize(
-    ("units", "variable", "configured", "gpu", "expected"),
+    ("units", "shards", "variable", "configured", "gpu", "expected"),
     [
-        (128, None, 0, False, [1]),
-        (256, None, 0, False, [1]),
-        (257, None, 0, False, []),
-        (128, "3", 0, False, []),
-        (128, None, 2, False, []),
-        (128, None, 0, True, []),
+        (128, 1, None, 0, False, [1]),
+        (256, 1, None, 0, False, [1]),
+        (257, 1, None, 0, False, []),
+        (128, 2, None, 0, False, [2]),
+        (257, 3, None, 0, False, [3]),
+        (128, 1, "3", 0, False, []),
+        (128, 2, None, 2, False, []),
+        (128, 2, None, 0, True, []),
     ],
 )
-def test_narrow_models_compute_on_one_thread_unless_the_user_chose(
-    monkeypatch, units, variable, configured, gpu, expected
+def test_narrow_models_compute_on_one_thread_and_shards_on_one_each_unless_the_user_chose(
+    monkeypatch, units, shards, variable, configured, gpu, expected
 ):
     chosen = []
     monkeypatch.setattr(runtime, "has_gpu", lambda: gpu)
@@ -175,7 +177,7 @@ def test_narrow_models_compute_on_one_thread_unless_the_user_chose(
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
     if variable:
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", variable)
-    runtime.choose_threads(units)
+    runtime.choose_threads(units, shards)
     assert chosen == expected
 
 

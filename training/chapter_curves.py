@@ -34,14 +34,14 @@ def figure(
     """
     if recipe not in SCHEDULES:
         raise ValueError(f"recipe must be one of {SCHEDULES}. Received: {recipe!r}")
-    choose_threads(max(RECIPES[name].hidden_dim for name in VARIANTS.values()))
-    runs = {}
+    recipes = {}
     for variant, name in VARIANTS.items():
         variant_recipe = RECIPES[name].with_book_recipe() if recipe == "book" else RECIPES[name]
         if epochs is not None:
             variant_recipe = dataclasses.replace(variant_recipe, epochs=epochs)
-        variant_recipe = variant_recipe.for_data(data)
-        runs[variant] = (variant_recipe, *variant_recipe.training_data(data, validation_data, seed))
+        recipes[variant] = variant_recipe.for_data(data)
+    choose_threads(*(max(getattr(each, name) for each in recipes.values()) for name in ("hidden_dim", "shards")))
+    runs = {variant: (each, *each.training_data(data, validation_data, seed)) for variant, each in recipes.items()}
     curves = {}
     with new_folder(output) as output:
         for variant, run in runs.items():

@@ -60,6 +60,8 @@ def fit(
     replicas = strategy.num_replicas_in_sync if strategy else 1
     if recipe.batch_size % replicas:
         raise ValueError(f"The batch size must be a multiple of the {replicas} devices. Received: {recipe.batch_size=}")
+    if strategy:
+        recipe = recipe.for_devices()
     keras.utils.set_random_seed(seed)
     checkpoint = checkpoint or Checkpoint()
     batches = recipe.batches(preprocessor, training, seed, checkpoint.epoch)
@@ -138,7 +140,7 @@ def train(
     if distributed and devices != 1:
         raise ValueError(f"With distributed=True each worker has one device. Received: devices={devices}")
     started = time.monotonic()
-    choose_threads(recipe.hidden_dim)
+    choose_threads(recipe.hidden_dim, recipe.shards)
     workers = Workers() if distributed else None
     strategy = mirrored(devices)
     recipe = recipe.for_data(data)

@@ -145,14 +145,19 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         history = model.fit(
             *args,
             self._batches(recipe),
-            # In the recipe's own windows, so that scores can be compared.
-            validation_data=self.base_recipe.validation_batches(self.preprocessor_for(recipe), self.validation),
+            validation_data=self._validation_recipe(recipe).validation_batches(
+                self.preprocessor_for(recipe), self.validation
+            ),
             epochs=epochs or recipe.epochs,
             callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
             **options,
         )
         check_finite([history.history["loss"], history.history[self.objective.name]], recipe)
         return history
+
+    def _validation_recipe(self, recipe):
+        """Whose validation batches a trial of this recipe is scored on, so that scores can be compared."""
+        return self.base_recipe  # In its own windows.
 
     def _batches(self, recipe):
         # Each part of Hyperband's trainings passes over the data as often an epoch as the whole does.
@@ -195,6 +200,9 @@ class Seq2SeqHyperModel(RecipeHyperModel):
     def preprocessor_for(self, recipe):
         """The preprocessor, reversing as the recipe has it."""
         return PairPreprocessor.from_config({**self.preprocessor.get_config(), "reverse": recipe.reverse})
+
+    def _validation_recipe(self, recipe):
+        return recipe  # Batches of a length that the trial's model takes.
 
 
 class LanguageHyperModel(RecipeHyperModel):

@@ -122,7 +122,7 @@ def hypermodel_class(recipe):
 def _hypermodel(manifest):
     (recipe_class,) = (kind for kind in _HYPERMODELS if kind.__name__ == manifest["kind"])
     recipe = recipe_class.from_config(manifest["recipe"])
-    choose_threads(recipe.hidden_dim)
+    choose_threads(recipe.hidden_dim, recipe.shards)
     data = recipe.search_data(manifest["data"], manifest["validation_data"], manifest["seed"])
     return _HYPERMODELS[recipe_class](
         recipe, *data, space=manifest["space"], seed=manifest["seed"], compile_options=manifest["compile_options"]

@@ -99,6 +99,7 @@ def _parser():
     _add_reading_options(train)
     train.add_argument("--window", type=_positive, metavar="N", help="tokens that a language model learns from at once")
     train.add_argument("--lines", action=argparse.BooleanOptionalAction, help="each line is a text that ends")
+    train.add_argument("--shards", type=_positive, metavar="N", help="parts of a batch computed side by side")
     train.add_argument("--learning-rate", type=_positive_float, metavar="X")
     train.add_argument("--config", metavar="FILE", help="what a search found: its best.json, for the same recipe")
     _add_resume(train)

@@ -13,7 +13,7 @@ from seqzoo.reports import cell, print_export, print_json, print_metrics, print_
 _RECIPE_FIELDS = (
     "epochs", "batch_size", "hidden_dim", "embedding_dim", "num_layers", "cell", "dropout", "label_smoothing",
     "bidirectional", "reverse", "source_split", "target_split", "lower_case", "normal_form", "unknown",
-    "learning_rate", "window", "lines",
+    "learning_rate", "window", "lines", "shards",
 )  # fmt: skip
 _PRESET_COLUMNS = (
     "name", "parameters", "kib", "data", "exact_match", "errors", "nats_per_token", "cpu_minutes",

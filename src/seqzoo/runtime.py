@@ -64,17 +64,21 @@ def compile_options(steps_per_epoch):
     return {"jit_compile": jit_compiles(), "steps_per_execution": min(_MAX_STEPS_PER_EXECUTION, steps_per_epoch)}
 
 
-def choose_threads(hidden_dim):
-    """Has TensorFlow compute each operation of a narrow model on one thread: for the whole process, from its start.
+def choose_threads(hidden_dim, shards=1):
+    """Chooses how many threads TensorFlow computes its operations on: for the whole process, from its start.
 
-    Figures are then also the same whatever the number of processors. Does nothing once TensorFlow has begun to compute,
-    or where there is a GPU, or the number was chosen already (`TF_NUM_INTRAOP_THREADS`, `tf.config.threading`).
-    `hidden_dim` is the width of the model's widest layer.
+    One for narrow models, one a shard where batches are cut into shards. Figures are then also the same whatever the
+    number of processors. Does nothing once TensorFlow has begun to compute, or where there is a GPU, or the number was
+    chosen already (`TF_NUM_INTRAOP_THREADS`, `tf.config.threading`).
+
+    Args:
+        hidden_dim: int, the width of the model's widest layer.
+        shards: int, see `seqzoo.models.StringModel.compile`.
     """
     chosen = "TF_NUM_INTRAOP_THREADS" in os.environ or tf.config.threading.get_intra_op_parallelism_threads()
-    if hidden_dim <= _MAX_SINGLE_THREAD_UNITS and not chosen and not has_gpu():
+    if (shards > 1 or hidden_dim <= _MAX_SINGLE_THREAD_UNITS) and not chosen and not has_gpu():
         with contextlib.suppress(RuntimeError):
-            tf.config.threading.set_intra_op_parallelism_threads(1)
+            tf.config.threading.set_intra_op_parallelism_threads(shards)
 
 
 def processors():

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from seqzoo.models import AttentionSeq2Seq, PeekySeq2Seq, Seq2Seq, load
-from seqzoo.models.attention import GlobalAttention
+from seqzoo.models.layers.attention import GlobalAttention
 from seqzoo.pipelines import PADDING_ID, PairPreprocessor
 
 PAIRS = [("abc", "CBA!"), ("d", "D"), ("ca", "AC"), ("bbbbb", "B")]

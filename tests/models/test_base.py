@@ -473,13 +473,14 @@ def test_a_loaded_model_goes_on_as_the_one_that_was_saved(task, load, tmp_path, 
     assert small.weights(model) == small.weights(again)
 
 
-@pytest.mark.parametrize("options", [{}, {"jit_compile": False}, {"run_eagerly": True}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"jit_compile": False}, {"run_eagerly": True}, {"shards": 3}], ids=str)
 def test_how_a_model_is_compiled_is_saved(options, tmp_path):
     model = PAIR_TASK.build()
     model.compile(**options)
     model.save(tmp_path / "model.keras")
     again = models.load(tmp_path / "model.keras")
     assert again.jit_compile == model.jit_compile
+    assert again.shards == model.shards == options.get("shards", 1)
     assert again.run_eagerly == model.run_eagerly
 
 

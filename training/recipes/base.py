@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import keras
 
-from seqzoo.runtime import compile_options
+from seqzoo.models.sharded_step import MAX_SHARDS
+from seqzoo.runtime import compile_options, jit_compiles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,10 +26,12 @@ class Recipe:
     loss = "auto"
 
     def __post_init__(self):
-        for name in ("embedding_dim", "hidden_dim", "num_layers", "batch_size", "epochs"):
+        for name in ("embedding_dim", "hidden_dim", "num_layers", "batch_size", "epochs", "shards"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a whole number from 1. Received: {name}={value!r}")
+        if self.shards > MAX_SHARDS:
+            raise ValueError(f"shards must be at most {MAX_SHARDS}. Received: shards={self.shards}")
         if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1). Received: dropout={self.dropout!r}")
         if not isinstance(self.learning_rate, int | float) or not self.learning_rate > 0:
@@ -83,6 +86,10 @@ class Recipe:
         """How many times an epoch passes over the data that it trains on, int."""
         return 1
 
+    def for_devices(self):
+        """The recipe for several devices, each of which computes a part of each batch: in one shard each."""
+        return dataclasses.replace(self, shards=1)
+
     def compile(self, model, steps_per_epoch, **overrides):
         """Compiles a model with this recipe, to run fast on this machine; see `seqzoo.runtime.compile_options`.
 
@@ -90,6 +97,7 @@ class Recipe:
         options of `keras.Model.compile` to use in place of the recipe's.
         """
         options = {"optimizer": self._optimizer(steps_per_epoch), "loss": self.loss}
+        options["shards"] = self.shards if jit_compiles() else 1
         options |= {**compile_options(steps_per_epoch), **overrides}
         if options.get("run_eagerly"):
             options["jit_compile"] = False

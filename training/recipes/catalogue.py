@@ -7,7 +7,12 @@ from seqzoo.pipelines import AdditionData, DatesData, TextData
 from seqzoo.training.recipes.pairs import PairRecipe
 from seqzoo.training.recipes.texts import TextRecipe
 
-_SUMS = {"dataset": AdditionData(digits=3, commute=True, short_sums=3), "unknown": False, "label_smoothing": 0.05}
+_SUMS = {
+    "dataset": AdditionData(digits=3, commute=True, short_sums=3),
+    "unknown": False,
+    "label_smoothing": 0.05,
+    "shards": 1,
+}
 
 RECIPES = {
     each.name: each
@@ -35,6 +40,7 @@ RECIPES = {
             hidden_dim=192,
             label_smoothing=0.05,
             epochs=16,
+            shards=1,
             learning_rate=5e-3,
         ),
         PairRecipe(
@@ -56,7 +62,7 @@ RECIPES = {
         PairRecipe("pairs_baseline", "Seq2Seq"),
         PairRecipe("pairs_peeky_reverse", "PeekySeq2Seq", reverse=True),
         TextRecipe("char_lstm"),
-        TextRecipe("char_lstm_pydoc", TextData("pydoc_data.topics"), ascii=True),
+        TextRecipe("char_lstm_pydoc", TextData("pydoc_data.topics"), ascii=True, shards=1),
         TextRecipe(
             "char_lstm_tiny_shakespeare",
             TextData("tiny_shakespeare"),
@@ -64,6 +70,7 @@ RECIPES = {
             num_layers=2,
             dropout=0.5,
             epochs=18,
+            shards=1,
             steps_per_epoch=None,
             learning_rate=4e-3,
             weight_decay=0.05,

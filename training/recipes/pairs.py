@@ -37,6 +37,9 @@ class PairRecipe(Recipe):
         label_smoothing: float, see `SequenceCrossentropy`.
         batch_size: int.
         epochs: int.
+        shards: int, see `StringModel.compile`; more than one a core gain nothing. 1 on GPUs and on several devices.
+        buckets: int, of how many lengths batches are, see `PairPreprocessor.batches`; `None` for the model's own
+            default. Models that take sources of one length have 1, and so have several devices.
         min_steps: int. Where `epochs` passes over the data have fewer batches than that, each epoch passes over them
             several times. 0 for one pass whatever their number.
         learning_rate: float, its highest value.
@@ -63,6 +66,8 @@ class PairRecipe(Recipe):
     label_smoothing: float = 0.0
     batch_size: int = 128
     epochs: int = 25
+    shards: int = 2
+    buckets: int | None = None
     min_steps: int = 0
     learning_rate: float = 4e-3
     decay: bool = True
@@ -82,6 +87,9 @@ class PairRecipe(Recipe):
             raise ValueError(f"min_steps must be a whole number from 0. Received: min_steps={self.min_steps!r}")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1). Received: label_smoothing={self.label_smoothing!r}")
+
+        if self.buckets is not None and (not isinstance(self.buckets, int) or self.buckets < 1):
+            raise ValueError(f"buckets must be a whole number from 1. Received: buckets={self.buckets!r}")
 
     @property
     def is_bidirectional(self):
@@ -158,16 +166,26 @@ class PairRecipe(Recipe):
         passes, pairs = self.passes(pairs), self._augmented(pairs)
         if passes > 1:
             pairs = as_pairs(pairs).repeat(passes)
-        return preprocessor.batches(pairs, self.batch_size, shuffle_seed=seed, drop_remainder=True, epoch=epoch)
+        options = {"shuffle_seed": seed, "drop_remainder": True, "epoch": epoch, "buckets": self._number_of_buckets}
+        return preprocessor.batches(pairs, self.batch_size, **options)
 
     def validation_batches(self, preprocessor, pairs):
         """Batches for the figures after each epoch."""
-        return preprocessor.batches(pairs, _VALIDATION_BATCH)
+        return preprocessor.batches(pairs, _VALIDATION_BATCH, buckets=self._number_of_buckets)
+
+    def for_devices(self):
+        """As of every recipe; and with batches of one length, which can be divided anew."""
+        return dataclasses.replace(super().for_devices(), buckets=1)
 
     @property
     def loss(self):
         """The loss, smoothed as the recipe has it."""
         return SequenceCrossentropy(label_smoothing=self.label_smoothing)
+
+    @property
+    def _number_of_buckets(self):
+        own = _MODELS[self.model].buckets
+        return own if own == 1 or self.buckets is None else self.buckets
 
     def _augmented(self, pairs):
         return self.dataset.augment(pairs) if self.dataset else pairs
@@ -202,6 +220,7 @@ class PairRecipe(Recipe):
             label_smoothing=0.0,
             batch_size=128,
             epochs=25,
+            shards=1,
             min_steps=0,
             learning_rate=1e-3,
             decay=False,

@@ -30,6 +30,7 @@ class TextRecipe(Recipe):
         batch_size: int, windows in a batch.
         steps_per_epoch: int, batches in an epoch; `None` for as many as hold the text once.
         epochs: int.
+        shards: int, see `StringModel.compile`; more than one a core gain nothing. 1 on GPUs and on several devices.
         learning_rate: float, its highest value.
         weight_decay: float.
     """
@@ -50,6 +51,7 @@ class TextRecipe(Recipe):
     batch_size: int = 32
     steps_per_epoch: int | None = 260
     epochs: int = 6
+    shards: int = 2
     learning_rate: float = 5e-3
     weight_decay: float = 0.0
 
