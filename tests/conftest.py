@@ -1,5 +1,6 @@
 """What several test files share: a small task, and a model that has learnt it."""
 
+import fcntl
 import gc
 import importlib.util
 import itertools
@@ -21,7 +22,31 @@ import keras  # isort: skip
 
 gc.freeze()  # Collections, of which Keras asks for many, pass over the hundred thousands of objects of the libraries.
 
-_STARTING_PROCESSES = ("test_distribution.py", "test_faults.py", "test_workers.py")
+_LONG = [
+    "export/saved_model",
+    "export/test_build.py",
+    "tuning/test_search.py",
+    "tuning/test_workers.py",
+    "training/test_faults.py",
+    "test_documentation.py",
+    "export/litert",
+    "training/test_run.py",
+    "export/test_page.py",
+    "models/test_language_model.py",
+    "training/test_distribution.py",
+    "test_examples.py",
+    "models/test_fit_on_strings.py",
+    "models/test_attention.py",
+    "models/test_seq2seq.py",
+    "models/test_fit_as_keras.py",
+    "cli",
+    "test_zoo.py",
+    "test_startup.py",
+]
+"""The folders and files of tests that take longest, which begin first; all others take less than half a minute."""
+
+_SHARING = {"export/saved_model": "", "export/litert": "", "export/test_build.py": "built", "export/cards": "built"}
+"""Folders and files whose tests share exports or what was built, by a name for those that share with each other."""
 
 # Strings of one to three letters, to be written in capitals and backwards.
 PAIRS = [
@@ -38,8 +63,34 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """The tests that start processes first: they are the longest, and none of them is left over when the others end."""
-    items.sort(key=lambda item: item.path.parent.name != "tests" and item.path.name not in _STARTING_PROCESSES)
+    """The longest files first, so that none of them is left over when the others end."""
+    tests = pathlib.Path(__file__).parent
+    ranks = {}
+
+    def rank(item):
+        if item.path not in ranks:
+            place = item.path.relative_to(tests).as_posix()
+            ranks[item.path] = next((rank for rank, start in enumerate(_LONG) if place.startswith(start)), len(_LONG))
+        return ranks[item.path]
+
+    items.sort(key=rank)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """One process runs all tests of a file, and makes once what they share; of the slow ones each has its own."""
+    if config.getoption("markexpr") != "not slow" or config.getoption("dist") != "worksteal":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByWhatTestsShare(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            place = file.removeprefix("tests/")
+            return next((name or start for start, name in _SHARING.items() if place.startswith(start)), file)
+
+    config.option.loadscopereorder = False
+    return ByWhatTestsShare(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)  # Before it says that it has collected.
@@ -128,26 +179,55 @@ def _module(path):
 
 
 @pytest.fixture(scope="session")
-def trained():
-    """A peeky, reversing model that answers the small task without an error."""
-    keras.utils.set_random_seed(0)
-    preprocessor = pipelines.PairPreprocessor.from_pairs(PAIRS, reverse=True)
-    model = models.PeekySeq2Seq(preprocessor, embedding_dim=8, hidden_dim=32)
-    model.compile(keras.optimizers.Adam(0.02), models.SequenceCrossentropy(), jit_compile=False)
-    model.fit(preprocessor.batches(PAIRS, 28, shuffle_seed=0), epochs=60, shuffle=False, verbose=0)
-    return model
+def made_once(tmp_path_factory):
+    """Makes what all processes of pytest-xdist share: `made_once(name, make)` has the first one make a file or folder.
+
+    Returns:
+        Its path, which `make` was given, or another process's `make`.
+    """
+
+    def made_once(name, make):
+        folder = tmp_path_factory.getbasetemp()
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            folder = folder.parent
+        with open(folder / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / name).exists():
+                make(folder / f"new-{name}")
+                (folder / f"new-{name}").rename(folder / name)
+        return folder / name
+
+    return made_once
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory):
+def trained(made_once):
+    """A peeky, reversing model that answers the small task without an error."""
+
+    def train(path):
+        keras.utils.set_random_seed(0)
+        preprocessor = pipelines.PairPreprocessor.from_pairs(PAIRS, reverse=True)
+        model = models.PeekySeq2Seq(preprocessor, embedding_dim=8, hidden_dim=32)
+        model.compile(keras.optimizers.Adam(0.02), models.SequenceCrossentropy(), jit_compile=False)
+        model.fit(preprocessor.batches(PAIRS, 28, shuffle_seed=0), epochs=60, shuffle=False, verbose=0)
+        model.save(path)
+
+    return models.load(made_once("trained.keras", train))
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory, made_once):
     """A wheel built from a copy of the project in which users' files lie around, each called `mine` something."""
+    (wheel,) = made_once("wheels", lambda path: _build_wheel(tmp_path_factory, path)).glob("*.whl")
+    return wheel
+
+
+def _build_wheel(tmp_path_factory, path):
     copy = tmp_path_factory.mktemp("build") / "project"
     ignored = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "docs", "node_modules")
     shutil.copytree(pathlib.Path(__file__).parents[1], copy, ignore=ignored)
     for stray in ("saved_models/mine/model.keras", "saved_models/addition_reverse/training/mine.keras"):
         (copy / stray).parent.mkdir(exist_ok=True)
         (copy / stray).write_text("a user's")
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", copy / "dist", copy]
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", path, copy]
     subprocess.run(command, check=True)
-    (wheel,) = (copy / "dist").glob("*.whl")
-    return wheel

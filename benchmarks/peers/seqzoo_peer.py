@@ -8,24 +8,35 @@ import os
 import pathlib
 import tempfile
 
-# As the command line and `train` do for a model of this width; several threads take longer. It must be said first.
-os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-
 import keras
 import numpy as np
 import rows
 
-from seqzoo import pipelines
+from seqzoo import pipelines, runtime
 from seqzoo.training import recipe
 
 
-class Sums:
-    """A peeky model of sums and its training."""
+def prepare(chosen, seed):
+    """What `seqzoo train` does for a recipe before TensorFlow computes, and the seed.
 
-    def __init__(self, training, test, hidden_dim=128, epochs=1000, seed=0):
-        keras.utils.set_random_seed(seed)
-        chosen = {"hidden_dim": hidden_dim, "epochs": epochs, "learning_rate": rows.LEARNING_RATE}
-        peeky = dataclasses.replace(recipe("pairs_peeky_reverse"), **chosen)
+    The environment variable SEQZOO_XLA_CACHE names the folder of XLA's programs; without it there is none.
+    """
+    runtime.choose_threads(chosen.hidden_dim, chosen.shards)
+    if folder := os.environ.get("SEQZOO_XLA_CACHE"):
+        runtime.use_compilation_cache(folder)
+    keras.utils.set_random_seed(seed)
+
+
+class Sums:
+    """A peeky model of sums and its training, in as many shards as the recipe has unless told otherwise."""
+
+    def __init__(
+        self, training, test, hidden_dim=128, epochs=1000, learning_rate=rows.LEARNING_RATE, shards=None, seed=0
+    ):
+        peeky = recipe("pairs_peeky_reverse")
+        chosen = {"hidden_dim": hidden_dim, "epochs": epochs, "learning_rate": learning_rate}
+        peeky = dataclasses.replace(peeky, **chosen, shards=shards or peeky.shards)
+        prepare(peeky, seed)
         self.pairs = pipelines.read_pairs(training)
         self.preprocessor = peeky.preprocessor(self.pairs)
         self.batches = peeky.batches(self.preprocessor, self.pairs, seed)
@@ -65,8 +76,8 @@ class Answers(Sums):
     """A peeky model of sums, not trained, that never ends an answer early: they are as long as answers get."""
 
     def __init__(self, training, test):
-        super().__init__(training, test)
-        _forbid_end(self.model.decoder.dense.bias)
+        super().__init__(training, test, shards=1)  # On one thread: `generate` divides its batch over the cores.
+        forbid_end(self.model.decoder.dense.bias)
 
     def generate(self, batch_size, number):
         """Answers so many lists of test sources, strings to strings."""
@@ -130,9 +141,11 @@ class Exports(Answers):
 class Text:
     """A language model of characters and its training."""
 
-    def __init__(self, path, steps, seed=0):
-        keras.utils.set_random_seed(seed)
-        characters = dataclasses.replace(recipe("char_lstm"), steps_per_epoch=steps, epochs=1000)
+    def __init__(self, path, steps, shards=None, seed=0):
+        characters = recipe("char_lstm")
+        chosen = {"steps_per_epoch": steps, "epochs": 1000, "shards": shards or characters.shards}
+        characters = dataclasses.replace(characters, **chosen)
+        prepare(characters, seed)
         text = pipelines.read_text(path)
         self.preprocessor = characters.preprocessor(text)
         self.batches = characters.batches(self.preprocessor, self.preprocessor.encode(text), seed)
@@ -147,14 +160,15 @@ class Text:
 
     def never_end(self):
         """From here on texts are as long as they may get."""
-        _forbid_end(self.model.dense.bias)
+        forbid_end(self.model.dense.bias)
 
     def write(self, batch_size, length):
         """Draws texts, strings to strings, by the model's own probabilities."""
         self.model.generate(["\n"] * batch_size, length, seed=range(batch_size))
 
 
-def _forbid_end(bias):
+def forbid_end(bias):
+    """Makes a model never end, given its last layer's bias."""
     bias.assign(np.concatenate([[-100], bias.numpy()[1:]]))
 
 

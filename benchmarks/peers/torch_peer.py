@@ -49,14 +49,24 @@ class PeekySeq2Seq(nn.Module):
 class Sums:
     """A peeky model of sums and its training."""
 
-    def __init__(self, training, test, hidden_dim=128, embedding_dim=16, epochs=None, threads=None, seed=0):
+    def __init__(
+        self,
+        training,
+        test,
+        hidden_dim=128,
+        embedding_dim=16,
+        epochs=None,
+        learning_rate=rows.LEARNING_RATE,
+        threads=None,
+        seed=0,
+    ):
         torch.manual_seed(seed)
         if threads:
             torch.set_num_threads(threads)
         self.source, self.target = map(torch.from_numpy, rows.read(training))
         self.test = [torch.from_numpy(each) for each in rows.read(test)]
         self.model = self.forward = PeekySeq2Seq(hidden_dim, embedding_dim)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rows.LEARNING_RATE, eps=1e-7, fused=True)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=learning_rate, eps=1e-7, fused=True)
         self.schedule = self._schedule(epochs) if epochs else None
 
     def compile(self):
@@ -122,8 +132,8 @@ class Sums:
 class Answers(Sums):
     """A peeky model of sums, not trained, that never ends an answer early: they are as long as answers get."""
 
-    def __init__(self, training, test):
-        super().__init__(training, test)
+    def __init__(self, training, test, threads=None):
+        super().__init__(training, test, threads=threads)
         with torch.no_grad():
             self.model.dense.bias[0] -= 100
 
@@ -138,9 +148,11 @@ class Answers(Sums):
 class Text(nn.Module):
     """A language model of one LSTM layer and its training."""
 
-    def __init__(self, path, steps, embedding_dim=64, hidden_dim=256, seed=0):
+    def __init__(self, path, steps, embedding_dim=64, hidden_dim=256, threads=None, seed=0):
         super().__init__()
         torch.manual_seed(seed)
+        if threads:
+            torch.set_num_threads(threads)
         with open(path, encoding="utf-8") as file:
             text = file.read()
         ids = {character: i for i, character in enumerate(sorted(set(text)))}

@@ -238,6 +238,12 @@ def _add_xla(parser):
         default=True,
         help="compile training with XLA where it pays (default), or never: short trainings start sooner without",
     )
+    parser.add_argument(
+        "--compilation-cache",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep what XLA compiled for the next training, in the user's folder of caches (default), or do not",
+    )
 
 
 def _setting(text):

@@ -207,11 +207,15 @@ def figure(options):
 
 @contextlib.contextmanager
 def _running(options):
-    """Sends Keras' progress to standard error; yields the arguments that runs have in common.
+    """Sends Keras' progress to standard error, caches what is compiled; yields the arguments that runs share.
 
     `verbose` is a bar on a terminal, else a line an epoch.
     """
+    from seqzoo.compilation_cache import use_compilation_cache
+
     arguments = {name: getattr(options, name) for name in _RUN_ARGUMENTS if hasattr(options, name)}
+    if options.xla and options.compilation_cache:
+        use_compilation_cache()
     arguments["compile_options"] = None if options.xla else {"jit_compile": False}
     with contextlib.redirect_stdout(sys.stderr):
         yield {**arguments, "verbose": 1 if sys.stderr.isatty() else 2}

@@ -1,7 +1,20 @@
 """`seqzoo build` and `seqzoo figure`."""
 
 import csv
+import dataclasses
 import json
+
+import pytest
+
+from seqzoo.training import RECIPES
+
+
+@pytest.fixture(autouse=True)
+def small_baseline(monkeypatch):
+    """The recipe of pairs without a choice is a small one."""
+    sizes = {"hidden_dim": 8, "embedding_dim": 4, "cell": "simple_rnn"}
+    small = dataclasses.replace(RECIPES["pairs_baseline"], **sizes, epochs=1, batch_size=20)
+    monkeypatch.setitem(RECIPES, "pairs_baseline", small)
 
 
 def test_build_makes_a_card(run, sums_file, tmp_path):

@@ -47,7 +47,7 @@ def pronunciations():
     numbers = np.random.default_rng(2)
 
     def drawn(tokens, separator):
-        return separator.join(tokens[i] for i in numbers.integers(0, len(tokens), numbers.integers(1, 10)))
+        return separator.join(tokens[i] for i in numbers.integers(0, len(tokens), numbers.integers(1, 6)))
 
     return [(drawn("achkptusACH", ""), drawn(PHONES, " ")) for _ in range(60)]
 
@@ -113,7 +113,8 @@ def three_digit_sums():
 def sums_recipe():
     """Makes a recipe of sums of up to two digits, two epochs, from options of `PairRecipe`."""
     dataset = AdditionData(2, commute=True, short_sums=3)
-    small = {"dataset": dataset, "hidden_dim": 12, "embedding_dim": 4, "epochs": 2, "batch_size": 500}
+    sizes = {"hidden_dim": 12, "embedding_dim": 4, "cell": "simple_rnn"}
+    small = {"dataset": dataset, **sizes, "epochs": 2, "batch_size": 500}
     return lambda **options: dataclasses.replace(RECIPES["addition_peeky_reverse"], **{**small, **options})
 
 

@@ -94,7 +94,8 @@ def test_data_are_read_once_files_converted_once_and_sums_answered_once_by_each(
 def test_pairs_of_a_file_are_read_once_and_the_file_is_named_without_its_folder(
     pair_file, tmp_path, small, counted, monkeypatch
 ):
-    pairs = dataclasses.replace(recipe("pairs_baseline"), hidden_dim=4, embedding_dim=4, epochs=1, batch_size=20)
+    sizes = {"hidden_dim": 4, "embedding_dim": 4, "cell": "simple_rnn"}
+    pairs = dataclasses.replace(recipe("pairs_baseline"), **sizes, epochs=1, batch_size=20)
     monkeypatch.setitem(RECIPES, "pairs_baseline", pairs)
     file = pair_file.rename(tmp_path / "my pairs.tsv")
     counts = counted(sys.modules["seqzoo.training.recipes.pairs"], "read_pairs")
@@ -113,11 +114,12 @@ def test_build_that_was_cut_off_resumes_without_training_again(tmp_path, small, 
     """A model of words, which has no LiteRT file."""
     text, folder = tmp_path / "text.txt", tmp_path / "words"
     text.write_text(small.TEXT * 4, encoding="utf-8")
-    sizes = {"hidden_dim": 8, "embedding_dim": 8, "window": 8, "batch_size": 4, "steps_per_epoch": 2, "epochs": 1}
+    sizes = {"hidden_dim": 8, "embedding_dim": 8, "num_layers": 1, "cell": "simple_rnn"}
+    sizes |= {"window": 8, "batch_size": 4, "steps_per_epoch": 2, "epochs": 1}
     words = dataclasses.replace(recipe("word_lstm"), **sizes)
     options = {"data": text, "verbose": 0, "compile_options": small.EAGERLY}
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["seqzoo.export.build"], "make_card", lambda *_: 1 / 0)
+        patch.setattr(sys.modules["seqzoo.export.build"], "saved_model", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             build(words, folder, **options)
     assert os.listdir(folder) == ["training"]

@@ -123,7 +123,7 @@ def test_xla_and_unrolled_steps_train_as_plain_loops(tmp_path):
         keras.utils.set_random_seed(2)
         model = AttentionSeq2Seq.from_pairs(PAIRS, hidden_dim=4, embedding_dim=3, unroll=jit_compile)
         model.compile(keras.optimizers.Adam(0.05), jit_compile=jit_compile)
-        losses.append(model.fit(PAIRS, epochs=4, verbose=0, batch_size=4).history["loss"])
+        losses.append(model.fit(PAIRS, epochs=4, verbose=0, batch_size=len(PAIRS)).history["loss"])
     np.testing.assert_allclose(*losses, rtol=1e-4)
     assert losses[0][-1] < losses[0][0]
     model.save(tmp_path / "model.keras")
@@ -136,8 +136,8 @@ def test_xla_and_unrolled_steps_train_as_plain_loops(tmp_path):
 def test_mixed_precision_trains_and_answers(policy):
     keras.utils.set_random_seed(0)
     model = AttentionSeq2Seq.from_pairs(PAIRS, hidden_dim=8, embedding_dim=4, dropout=0.1, dtype=policy, unroll=False)
-    model.compile(keras.optimizers.Adam(0.02), jit_compile=False)
-    losses = model.fit(PAIRS, epochs=15, verbose=0, batch_size=4).history["loss"]
+    model.compile(keras.optimizers.Adam(0.05), run_eagerly=True)
+    losses = model.fit(PAIRS, epochs=8, verbose=0, batch_size=4).history["loss"]
     assert losses[-1] < 0.8 * losses[0]
     assert len(model.generate(["abc", "d"], beam_size=2)) == 2
 

@@ -173,8 +173,8 @@ def test_mixed_precision_trains_saves_and_answers(policy, tmp_path, pairs):
     keras.utils.set_random_seed(0)
     preprocessor = PairPreprocessor.from_pairs(pairs)
     model = PeekySeq2Seq(preprocessor, 8, 16, dtype=policy)
-    model.compile(keras.optimizers.Adam(0.01), SequenceCrossentropy(), jit_compile=False)
-    losses = model.fit(preprocessor.batches(pairs, 28), epochs=8, verbose=0).history["loss"]
+    model.compile(keras.optimizers.Adam(0.02), SequenceCrossentropy(), run_eagerly=True)
+    losses = model.fit(preprocessor.batches(pairs, 28), epochs=5, verbose=0).history["loss"]
     assert losses[-1] < 0.8 * losses[0]
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) is (policy == "mixed_float16")
     model.save(tmp_path / "model.keras")

@@ -25,12 +25,12 @@ def text_file(small, tmp_path):
     return small.write_data(tmp_path)[0]
 
 
-def start(folder, text_file, *options):
+def start(folder, text_file, *options, program=(sys.executable, "-m", "seqzoo")):
     """Starts a training as users do, compiled, of a model with dropout; see the word_lstm recipe."""
     command = ["train", "word_lstm", "--data", text_file, "--output", folder, "--epochs", 6, "--batch-size", 4]
     sizes = ["--hidden-dim", 8, "--embedding-dim", 8, "--cell", "simple_rnn", "--window", 4, "--seed", 3]
     return subprocess.Popen(
-        [sys.executable, "-m", "seqzoo", *map(str, command + sizes), *options],
+        [*program, *map(str, command + sizes), *options],
         stderr=subprocess.PIPE,
         text=True,
         # Tests that a script starts with `&` would have it ignored.
@@ -47,8 +47,11 @@ def wait_for_epoch(process, number):
         said += line
 
 
-def test_interrupted_and_killed_training_resumed_from_the_command_line_is_as_one_left_alone(small, text_file, tmp_path):
-    whole = start(tmp_path / "whole", text_file)
+def test_interrupted_and_killed_training_resumed_from_the_command_line_is_as_one_left_alone(
+    small, text_file, warm_python, tmp_path
+):
+    program = [warm_python / "seqzoo"]
+    whole = start(tmp_path / "whole", text_file, program=program)
     folder = tmp_path / "run"
     process = start(folder, text_file)
     wait_for_epoch(process, 2)
@@ -67,7 +70,7 @@ def test_interrupted_and_killed_training_resumed_from_the_command_line_is_as_one
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    for process in (start(folder, text_file, "--resume"), whole):
+    for process in (start(folder, text_file, "--resume", program=program), whole):
         _, errors = process.communicate()
         assert process.returncode == 0, errors
     assert small.outcome(folder) == small.outcome(tmp_path / "whole")
@@ -121,10 +124,10 @@ train(small.text_recipe(), "run", "text.txt", verbose=0, compile_options=small.E
 """
 
 
-def test_kill_in_the_middle_of_saving_leaves_the_checkpoint_before(small, text_file, tmp_path):
-    command = [sys.executable, "-c", KILLED_WHILE_SAVING]
+def test_kill_in_the_middle_of_saving_leaves_the_checkpoint_before(small, text_file, warm_python, tmp_path):
+    command = [warm_python / "python", "-c", KILLED_WHILE_SAVING]
     result = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, check=False)
-    assert result.returncode == -signal.SIGKILL, result.stderr
+    assert result.returncode == 128 + signal.SIGKILL, result.stderr
     folder, options = tmp_path / "run", {"verbose": 0, "compile_options": small.EAGERLY}
     half, *others = sorted(os.listdir(folder))
     assert half.startswith(".checkpoint-")

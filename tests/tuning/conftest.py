@@ -42,9 +42,9 @@ class SmallSearch:
         tuner = tuning.search(recipe or self._small.search_recipe(), **self._arguments(name, **options))
         return tuner, self.folder / name
 
-    def start(self, environment=None, name="search", **options):
+    def start(self, environment=None, name="search", python=sys.executable, **options):
         """Starts it as a process; its output is one pipe, which ends when the last of its processes has ended."""
-        command = [sys.executable, _SCRIPT, json.dumps(self._arguments(name, **options))]
+        command = [python, _SCRIPT, json.dumps(self._arguments(name, **options))]
         environment = {**os.environ, "PYTHONPATH": str(_SCRIPT.parents[1]), **(environment or {})}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.Popen(command, env=environment, **pipes)

@@ -40,11 +40,11 @@ def test_results_are_a_table_a_plot_the_best_recipe_and_model_and_logs(small_sea
     logs = EventAccumulator(str(next((folder / "trials/tensorboard/0").rglob("events*")).parent)).Reload()
     assert "_hparams_/session_start_info" in logs.PluginTagToContent("hparams")
 
-    again, _ = small_search("again", max_trials=2)
-    assert small_search.rows("again") == table
+    again, _ = small_search("again", max_trials=1)
+    assert small_search.rows("again") == table[:1]
     assert isinstance(again, keras_tuner.RandomSearch)
-    small_search("other", max_trials=2, seed=1)
-    assert small_search.rows("other") != table
+    small_search("other", max_trials=1, seed=1)
+    assert small_search.rows("other") != table[:1]
 
 
 def test_manifest_says_what_is_searched(small, small_search, scored_at_once):
@@ -60,17 +60,17 @@ def test_manifest_says_what_is_searched(small, small_search, scored_at_once):
 @pytest.mark.parametrize(
     ("tuner", "kill", "options"),
     [
-        ("random", ["1", 1], {"max_trials": 3}),
+        ("random", ["1", 1], {"max_trials": 2}),
         pytest.param("grid", ["1", 1], {"max_trials": 3}, marks=pytest.mark.slow(minutes=1)),
         pytest.param("bayesian", ["3", 0], {"max_trials": 4}, marks=pytest.mark.slow(minutes=1)),
         pytest.param("hyperband", ["0004", 2], {"max_trials": None}, marks=pytest.mark.slow(minutes=2)),
     ],
 )
-def test_killed_and_resumed_search_is_as_one_left_alone(small_search, tuner, kill, options):
-    killed = small_search.start(name="killed", tuner=tuner, kill=kill, **options)
+def test_killed_and_resumed_search_is_as_one_left_alone(small_search, warm_python, tuner, kill, options):
+    killed = small_search.start(name="killed", python=warm_python / "python", tuner=tuner, kill=kill, **options)
     small_search("whole", tuner=tuner, **options)
     output, _ = killed.communicate()
-    assert killed.returncode == -signal.SIGKILL, output
+    assert killed.returncode == 128 + signal.SIGKILL, output
     assert not (small_search.folder / "killed/trials.csv").exists()
     small_search("killed", tuner=tuner, resume=True, **options)
     assert small_search.rows("killed") == small_search.rows("whole")

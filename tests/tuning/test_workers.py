@@ -9,9 +9,9 @@ import pytest
 from seqzoo import models
 
 
-def start(small_search):
+def start(small_search, **options):
     """Starts the search over two workers, one of which pauses."""
-    return small_search.start(workers=2, pause=str(small_search.folder / "paused"))
+    return small_search.start(workers=2, pause=str(small_search.folder / "paused"), **options)
 
 
 def wait_for(process, paused=False):
@@ -34,8 +34,8 @@ def wait_for(process, paused=False):
     return numbers, name
 
 
-def test_killed_worker_comes_back_and_no_process_is_left(small_search):
-    process = start(small_search)
+def test_killed_worker_comes_back_and_no_process_is_left(small_search, warm_python):
+    process = start(small_search, python=warm_python / "python")
     numbers, paused = wait_for(process, paused=True)
     os.kill(numbers[paused], signal.SIGKILL)
     output, _ = process.communicate()  # All that the processes print: it ends when the last of them has ended.
@@ -52,8 +52,8 @@ def test_killed_worker_comes_back_and_no_process_is_left(small_search):
     assert by_values[0] == pytest.approx(by_values[1], rel=1e-4)
 
 
-def test_killed_chief_is_an_error_and_resuming_completes(small_search):
-    process = start(small_search)
+def test_killed_chief_is_an_error_and_resuming_completes(small_search, warm_python):
+    process = start(small_search, python=warm_python / "python")
     numbers, _ = wait_for(process, paused=True)
     os.kill(numbers["chief"], signal.SIGKILL)
     output, _ = process.communicate()
@@ -72,17 +72,18 @@ def test_stopped_search_leaves_no_process(small_search, number):
     assert process.returncode == (130 if number == signal.SIGINT else -number)
 
 
-def test_several_machines_by_the_environment(small_search):
+def test_several_machines_by_the_environment(small_search, warm_python):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     environment = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port)}
     chief, worker = (
-        small_search.start({**environment, "KERASTUNER_TUNER_ID": name}, max_trials=2) for name in ("chief", "worker")
+        small_search.start({**environment, "KERASTUNER_TUNER_ID": name}, python=warm_python / "python", max_trials=1)
+        for name in ("chief", "worker")
     )
     for process in (worker, chief):
         output, _ = process.communicate()
         assert process.returncode == 0, output
-    assert [row["status"] for row in small_search.rows()] == ["completed"] * 2
+    assert [row["status"] for row in small_search.rows()] == ["completed"]
     assert (small_search.folder / "search/model.keras").exists()
 
 

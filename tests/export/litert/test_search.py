@@ -72,7 +72,7 @@ def test_steps_take_and_return_ids_of_words_and_align(greedy, phones):
     step, encode = (interpreter.get_signature_runner(name) for name in ("decode_step", "encode"))
     assert all(details["dtype"] in (np.int32, np.float32) for details in encode.get_output_details().values())
     steps = steps_of_litert(interpreter, phones)
-    for source in ("chat", "Hut", "spaktuch"):
+    for source in ("chat", "Hut", "spakt"):
         answer, alignment = steps(source)
         expected, own = phones.align(source)
         assert answer == expected

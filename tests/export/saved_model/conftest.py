@@ -15,9 +15,15 @@ def texts():
 
 
 @pytest.fixture(scope="session")
-def folder(sums, tmp_path_factory):
+def sums_report(sums, tmp_path_factory):
+    """What the export of the model `sums` reports."""
+    return saved_model(sums, tmp_path_factory.mktemp("export") / "sums")
+
+
+@pytest.fixture(scope="session")
+def folder(sums_report):
     """The version's folder of the model `sums`."""
-    return pathlib.Path(saved_model(sums, tmp_path_factory.mktemp("export") / "sums")["path"])
+    return pathlib.Path(sums_report["path"])
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 
 import pytest
 import tensorflow as tf
@@ -18,7 +17,7 @@ def test_versions_count_up_and_none_is_written_over(sums, tmp_path):
     (tmp_path / "2").mkdir()
     (tmp_path / "2/mine").touch()
     (tmp_path / "notes").mkdir()
-    assert saved_model(sums, tmp_path)["path"] == str(tmp_path / "3")
+    assert saved_model(sums, tmp_path, [("57+5", "62")])["path"] == str(tmp_path / "3")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "3", "notes"]
     assert [path.name for path in (tmp_path / "2").iterdir()] == ["mine"]
 
@@ -48,15 +47,17 @@ seqzoo.export.saved_model(seqzoo.models.load(sys.argv[1]), sys.argv[2])
 """
 
 
-@pytest.mark.parametrize("call", ["raise_if_different", "rename_to_next_version"])
-def test_killed_export_leaves_no_version(sums, tmp_path, call):
+def test_killed_exports_leave_no_version(sums, warm_python, tmp_path):
     sums.save(tmp_path / "model.keras")
     output = tmp_path / "out"
-    killed = subprocess.run([sys.executable, "-c", DIE, tmp_path / "model.keras", output, call], capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    (left,) = output.iterdir()
-    assert left.name.startswith(".export-")
-    assert (left / "version/saved_model.pb").is_file()
+    for count, call in enumerate(["raise_if_different", "rename_to_next_version"], 1):
+        command = [warm_python / "python", "-c", DIE, tmp_path / "model.keras", output, call]
+        killed = subprocess.run(command, capture_output=True)
+        assert killed.returncode == 128 + signal.SIGKILL, killed.stderr
+        left = list(output.iterdir())
+        assert len(left) == count
+        assert all(folder.name.startswith(".export-") for folder in left)
+        assert all((folder / "version/saved_model.pb").is_file() for folder in left)
     assert saved_model(sums, output)["path"] == str(output / "1")
 
 
