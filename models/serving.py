@@ -1,5 +1,7 @@
 """The functions that models offer to exports: strings to strings, and ids to ids."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -27,9 +29,19 @@ def seq2seq_functions(model, beam_size=1, length_penalty=0.0):
     check_beam(beam_size, 1, length_penalty)
     preprocessor = model.preprocessor
 
+    @functools.partial(tf.function, autograph=False)  # Traced once for all signatures that search.
+    def best(source):
+        ids, log_probabilities = model.decode(source, beam_size, 1, length_penalty)
+        return ids[:, 0], log_probabilities[:, 0]
+
+    encode_sources = tf.function(preprocessor.encode_sources, autograph=False)
+
     def serving_default(source):
-        answers, log_probabilities, error = model.answer(source, beam_size, 1, length_penalty)
-        return {"answer": answers[:, 0], "error": error, "log_probability": log_probabilities[:, 0]}
+        source, error = encode_sources(source)
+        ids, log_probability = best(source)
+        fine = error == ""
+        answer = tf.where(fine, preprocessor.decode(ids), "")
+        return {"answer": answer, "error": error, "log_probability": tf.where(fine, log_probability, 0.0)}
 
     def n_best(source):
         answers, log_probabilities, error = model.answer(source, beam_size, beam_size, length_penalty)
@@ -37,12 +49,12 @@ def seq2seq_functions(model, beam_size=1, length_penalty=0.0):
 
     def ids(source):
         source, error = preprocessor.encode_ids(source)
-        answers, log_probabilities = model.decode(source, beam_size, 1, length_penalty)
+        answer, log_probability = best(source)
         fine = error == ""
         return {
-            "answer": tf.where(fine[:, None], answers[:, 0], PADDING_ID),
+            "answer": tf.where(fine[:, None], answer, PADDING_ID),
             "error": error,
-            "log_probability": tf.where(fine, log_probabilities[:, 0], 0.0),
+            "log_probability": tf.where(fine, log_probability, 0.0),
         }
 
     def align(source):
@@ -55,7 +67,7 @@ def seq2seq_functions(model, beam_size=1, length_penalty=0.0):
         }
 
     def score(source, target):
-        source, source_error = preprocessor.encode_sources(source)
+        source, source_error = encode_sources(source)
         answer, target_error = preprocessor.encode_targets(target)
         error = tf.where(source_error != "", source_error, target_error)
         log_probability = model.log_probabilities(source, answer)
