@@ -22,8 +22,12 @@ def programs(root):
     return sorted(path.name for path in root.rglob("*") if path.is_file())
 
 
-def test_the_folder_is_in_the_users_caches(monkeypatch, tmp_path):
+def test_the_folder_is_in_the_users_caches_or_where_it_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
+    monkeypatch.setenv("SEQZOO_COMPILATION_CACHE", str(tmp_path / "told"))
+    assert use_compilation_cache().parent == tmp_path / "told"
+    monkeypatch.setenv("TF_XLA_FLAGS", "")
+    monkeypatch.delenv("SEQZOO_COMPILATION_CACHE")
     assert use_compilation_cache().parent == tmp_path / "own" / "seqzoo" / "xla"
     monkeypatch.setenv("TF_XLA_FLAGS", "")
     monkeypatch.delenv("XDG_CACHE_HOME")
@@ -98,7 +102,7 @@ def test_a_program_of_the_cache_trains_as_one_that_is_compiled(small, warm_pytho
         "1",
         "--xla",
     ]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "caches")}
+    environment = {**os.environ, "SEQZOO_COMPILATION_CACHE": str(tmp_path / "caches")}
 
     def outcome(name, *more):
         command = [warm_python / "seqzoo", "train", "char_lstm", "--data", text, "--output", tmp_path / name]

@@ -26,8 +26,9 @@ def use_compilation_cache(root=None):
     Does nothing where `TF_XLA_FLAGS` names a folder already, or where there is none that can be written.
 
     Args:
-        root: folder, `None` for `seqzoo/xla` in the user's folder of caches (`XDG_CACHE_HOME`, or `~/.cache`). Each
-            kind of processor and version of TensorFlow has its own folder in it.
+        root: folder; `None` for what `SEQZOO_COMPILATION_CACHE` names, or else `seqzoo/xla` in the user's folder of
+            caches (`XDG_CACHE_HOME`, or `~/.cache`). Each kind of processor and version of TensorFlow has its own
+            folder in it.
 
     Returns:
         The folder, a `pathlib.Path`, or `None`.
@@ -36,8 +37,11 @@ def use_compilation_cache(root=None):
     if _DIRECTORY_FLAG in flags:
         return None
     with contextlib.suppress(OSError, RuntimeError):  # The latter where there is no home.
-        caches = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-        root = pathlib.Path(root or pathlib.Path(caches, "seqzoo", "xla")).absolute()
+        root = root or os.environ.get("SEQZOO_COMPILATION_CACHE")
+        if not root:
+            caches = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+            root = pathlib.Path(caches, "seqzoo", "xla")
+        root = pathlib.Path(root).absolute()
         folder = root / _machine()
         folder.mkdir(parents=True, exist_ok=True)
         if "'" in str(folder) or not os.access(folder, os.W_OK):
