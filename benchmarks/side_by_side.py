@@ -18,7 +18,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).with_name("peers")))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from report import replace_table, section_text
-from sections import SECTIONS
+from sections.answers import answers
+from sections.attention import attention, attention_answers
+from sections.goals import goals
+from sections.growth import growth, growth_attention
+from sections.starts import starts
+from sections.texts import texts
+from sections.training import shards, training
+
+# In the order of the page.
+SECTIONS = (goals, training, shards, texts, attention, attention_answers, answers, starts, growth, growth_attention)
 
 # Enough for 100 full batches of 128, and words to ask for that are not among them.
 _WORDS, _ASKED = 12_800, 2_048

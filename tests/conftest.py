@@ -19,6 +19,7 @@ import pytest
 from seqzoo import models, pipelines  # Before Keras, so that TensorFlow starts quietly.
 
 import keras  # isort: skip
+import tensorflow as tf  # isort: skip
 
 gc.freeze()  # Collections, of which Keras asks for many, pass over the hundred thousands of objects of the libraries.
 
@@ -57,9 +58,17 @@ PAIRS = [
 
 
 def pytest_configure(config):
-    """XLA compiles quickly rather than well, for trainings of a few steps; the slow ones have it as users do."""
+    """For trainings of a few steps XLA compiles quickly rather than well, and one thread is enough for each process.
+
+    The slow ones have both as users do, and so have processes that tests start the threads.
+    """
     if config.getoption("markexpr") == "not slow":
         os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+    if not hasattr(config, "workerinput"):  # Those have the environment of the process that starts them.
+        programs = tempfile.mkdtemp(prefix="seqzoo-programs-")
+        config.add_cleanup(lambda: shutil.rmtree(programs, ignore_errors=True))
+        os.environ["SEQZOO_COMPILATION_CACHE"] = programs  # Not the user's own.
 
 
 def pytest_collection_modifyitems(items):

@@ -1,5 +1,6 @@
-"""The benchmarks: what they count, what they write, that they run, and that NumPy's side computes what seqzoo does."""
+"""The benchmarks: what they count, what they write, that they run, that other sides compute what seqzoo does."""
 
+import argparse
 import importlib
 import pathlib
 import re
@@ -12,9 +13,11 @@ import pytest
 import tensorflow as tf
 
 from seqzoo import models, pipelines
+from seqzoo.training import recipe
 
 ROOT = pathlib.Path(__file__).parents[1]
 SUMS = [("57+5", "62"), ("628+521", "1149"), ("0+0", "0"), ("999+1", "1000"), ("12+345", "357"), ("6+78", "84")]
+_BEAM = 40  # So wide that hardly anything is lost.
 
 
 @pytest.fixture
@@ -22,7 +25,7 @@ def benchmark(monkeypatch):
     """Imports a module of the benchmark by its name."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks/peers")
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")  # Which seqzoo's side sets.
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")  # Which seqzoo's sides leave as they find it.
     for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # Which the benchmark takes away.
         monkeypatch.delenv(name, raising=False)
     return importlib.import_module
@@ -30,11 +33,11 @@ def benchmark(monkeypatch):
 
 def test_operations_of_a_model_that_can_be_counted_by_hand(benchmark):
     # 2 source steps × (1 + 3) × 12 + 1 target step × (1 + 6) × 12 + 6 × 5 multiplications, each with an addition.
-    assert benchmark("side_by_side").operations(10, 2, 1, 1, 3, 5) == 3 * 2 * 10 * (96 + 84 + 30)
+    assert benchmark("sections.training").operations(10, 2, 1, 1, 3, 5) == 3 * 2 * 10 * (96 + 84 + 30)
 
 
 def test_table_says_what_is_met(benchmark):
-    module = benchmark("side_by_side")
+    module = benchmark("report")
     cost = module.Cost(0.0125, 2.5e-5)
     rows = [
         module.Row("an epoch", cost, "PyTorch: 1 s", 0.8, 0.85),
@@ -42,7 +45,7 @@ def test_table_says_what_is_met(benchmark):
         module.Row("start", "0.51 s", "–", 0.51, 0.5, unit="s"),
         module.Row("an epoch", cost, "NumPy", 2.0),
     ]
-    assert module.markdown(rows).splitlines() == [
+    table = [
         "| what | seqzoo | beside it | ratio or figure | target |  |",
         "| --- | --- | --- | --- | --- | --- |",
         "| an epoch | 12.5 ms · 25 µs | PyTorch: 1 s | 0.8 | ≤ 0.85 | met |",
@@ -50,23 +53,93 @@ def test_table_says_what_is_met(benchmark):
         "| start | 0.51 s | – | 0.51 s | ≤ 0.5 s | **missed** |",
         "| an epoch | 12.5 ms · 25 µs | NumPy | 2 | – | – |",
     ]
+    assert module.markdown(rows).splitlines() == table
 
 
-def test_table_takes_the_place_of_the_one_in_the_page(benchmark):
-    replace_table = benchmark("side_by_side").replace_table
-    page = "# Speed\n\n<!-- table -->\nold\n<!-- end -->\n\nReasons.\n"
-    assert replace_table(page, "new") == page.replace("old", "new")
-    with pytest.raises(ValueError, match="<!-- table -->"):
-        replace_table("# Speed\n", "new")
+def test_sections_text_names_the_machine_above_its_table(benchmark, monkeypatch):
+    module = benchmark("report")
+    monkeypatch.setattr(module, "_PACKAGES", ("seqzoo", "keras"))  # Those that are here without the extra `bench`.
+    row = module.Row("an epoch", "1 s", "–", 1.0)
+    machine, table, note = module.section_text([row, "A paragraph."]).split("\n\n")
+    assert re.search(r"\d+ cores, with(out)? AVX-512; Python 3[.\d]+, seqzoo \S+, keras [.\d]+\.$", machine)
+    assert (table, note) == (module.markdown([row]), "A paragraph.")
 
 
-def test_speeds_page_has_a_place_for_the_table(benchmark):
-    page = ROOT / "docs/speed.md"
-    assert benchmark("side_by_side").replace_table(page.read_text(encoding="utf-8"), "new")
+def test_table_takes_the_place_of_its_own_section_in_the_page(benchmark):
+    replace_table = benchmark("report").replace_table
+    page = "# Speed\n\n<!-- table: a -->\nold a\n<!-- end -->\n\n<!-- table: b -->\nold b\n<!-- end -->\n\nReasons.\n"
+    for name in "ab":
+        assert replace_table(page, name, "new") == page.replace(f"old {name}", "new")
+    for wrong in ("# Speed\n", page.replace("<!-- end -->", ""), page + page):
+        with pytest.raises(ValueError, match="<!-- table: a -->"):
+            replace_table(wrong, "a", "new")
+
+
+def test_speeds_page_has_a_place_for_each_sections_table(benchmark):
+    page = (ROOT / "docs/speed.md").read_text(encoding="utf-8")
+    sections = [each.__name__ for each in benchmark("side_by_side").SECTIONS]
+    assert re.findall(r"^<!-- table: (\w+) -->$", page, re.MULTILINE) == sections
+    for name in sections:
+        assert benchmark("report").replace_table(page, name, "new")
+
+
+def test_list_says_what_each_section_takes_and_measures_none():
+    command = [sys.executable, ROOT / "benchmarks/side_by_side.py", "--list"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    minutes = [int(re.fullmatch(r"\w+ +(\d+) min(  .+\.)?", line)[1]) for line in lines]
+    assert minutes[-1] == sum(minutes[:-1])
+
+
+def test_run_in_parts_replaces_the_tables_of_its_sections_only(benchmark, tmp_path, monkeypatch):
+    module, report = benchmark("side_by_side"), benchmark("report")
+    page = tmp_path / "page.md"
+    page.write_text("<!-- table: starts -->\nold\n<!-- end -->\n<!-- table: texts -->\nold\n<!-- end -->\n")
+
+    def starts(run):
+        """Nothing."""
+        yield report.Row("a start", "1 s", "–", 1.0)
+
+    starts.minutes = 0
+    monkeypatch.setattr(module, "SECTIONS", (starts,))
+    monkeypatch.setattr(module, "write_data", lambda *_: None)
+    monkeypatch.setattr(report, "machine", lambda: "A machine.")
+    monkeypatch.setattr(sys, "argv", ["side_by_side.py", "--only", "starts", "--page", str(page)])
+    module.main()
+    starts_table, texts_table = page.read_text(encoding="utf-8").split("<!-- end -->\n", 1)
+    assert starts_table.startswith("<!-- table: starts -->\nA machine.\n\n| what |")
+    assert texts_table == "<!-- table: texts -->\nold\n<!-- end -->\n"
+
+
+def test_words_are_drawn_in_a_seeded_order_none_twice(benchmark, tmp_path):
+    module, path = benchmark("side_by_side"), tmp_path / "words.tsv"
+    lines = [f"WORD{at}\tW ER D\n" for at in range(20)]
+    path.write_text("".join(lines))
+    run = argparse.Namespace(folder=tmp_path / "drawn", pronunciations=path)
+    run.folder.mkdir()
+    module.draw_words(run, 12, 8)
+    drawn = run.words.read_text().splitlines(keepends=True), run.asked.read_text().splitlines(keepends=True)
+    assert list(map(len, drawn)) == [12, 8]
+    assert sorted(drawn[0] + drawn[1]) == sorted(lines) != drawn[0] + drawn[1]
+    module.draw_words(run, 12, 8)
+    assert run.words.read_text() == "".join(drawn[0])
+    with pytest.raises(ValueError, match="needs at least 21 rows"):
+        module.draw_words(run, 12, 9)
 
 
 def test_exponent_of_a_power(benchmark):
-    assert benchmark("side_by_side").exponent({x: 3 * x**1.5 for x in (10, 100, 1000)}) == pytest.approx(1.5)
+    assert benchmark("sections.growth").exponent({x: 3 * x**1.5 for x in (10, 100, 1000)}) == pytest.approx(1.5)
+
+
+def test_figure_of_curves_that_rise_and_fall(benchmark, tmp_path):
+    curves = {"cores": {1: 2.0, 2: 1.1}, "beam": {1: 1.0, 4: 3.0}}
+    benchmark("sections.growth").draw(curves, ["s", "s"], tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_second_goal_is_reached_by_the_recipe_as_it_stands(benchmark):
+    chosen = recipe("pairs_peeky_reverse")
+    schedule = benchmark("sections.goals").RECIPE
+    assert schedule == {"epochs": chosen.epochs, "learning_rate": chosen.learning_rate}
 
 
 @pytest.fixture
@@ -74,6 +147,15 @@ def sums_file(tmp_path):
     """A file of the sums above."""
     path = tmp_path / "sums.tsv"
     path.write_text("".join(f"{source}\t{target}\n" for source, target in SUMS), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def words_file(benchmark, tmp_path):
+    """A file of words and what they are read as; the first has the greatest lengths."""
+    path = tmp_path / "words.tsv"
+    words = ["".join("ABCD"[at >> shift & 3] for shift in range(0, 2 + 2 * (at % 4), 2)) for at in range(256)]
+    path.write_text("".join(f"{word}\t{' '.join(2 * letter for letter in word)}\n" for word in ["ABCDDCBA", *words]))
     return path
 
 
@@ -112,12 +194,79 @@ def test_seqzoos_side_does_everything_that_is_measured(benchmark, tmp_path):
     side.write(2, 5)
 
 
+@pytest.mark.slow(minutes=4)
+def test_attention_sides_do_everything_that_is_measured(benchmark, words_file, tmp_path):
+    pytest.importorskip("torch")
+    seqzoo, torch, stock = map(benchmark, (f"{name}_attention_peer" for name in ("seqzoo", "torch", "keras")))
+    sides = [module.Words(*[words_file] * 3, hidden_dim=16, embedding_dim=8) for module in (seqzoo, torch, stock)]
+    assert len({side.parameters() for side in sides}) == 1
+    for side in sides:
+        side.epoch()
+    trained, weights = tmp_path / "trained.keras", tmp_path / "weights.npz"
+    sides[0].save(trained, weights)
+    ours, theirs = seqzoo.Answers(trained, words_file), torch.Answers(words_file, words_file, weights, threads=1)
+    assert ours.answers() == theirs.answers()
+    for side in (ours, theirs, seqzoo.Endless(*[words_file] * 3)):
+        for beam_size in (1, 5):
+            side.generate(10, 2, beam_size)
+    ours.export()
+    for name in ("float32", "int8"):
+        ours.invoke(name, 2)
+
+
 @pytest.mark.slow(minutes=3)
 def test_throughput_prints_a_rate_for_each_line(tmp_path):
     command = [sys.executable, ROOT / "benchmarks/throughput.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     rates = re.findall(r"^(.+?) +([\d,]+) +([\d,]+)$", done.stdout, re.MULTILINE)
     assert len(rates) == 5 + 3 + 3
+
+
+def test_words_are_read_with_the_ids_of_seqzoos_preprocessor(benchmark, words_file):
+    vocabularies = benchmark("words").Vocabularies.of(words_file)
+    pairs = pipelines.read_pairs(words_file)
+    preprocessor = pipelines.PairPreprocessor.from_pairs(pairs, target_split="whitespace", unknown=True)
+    assert vocabularies.sizes == (preprocessor.source_vocabulary.size, preprocessor.target_vocabulary.size)
+    sources, targets = zip(*benchmark("words").read(words_file), strict=True)
+    expected = preprocessor(sources, [" ".join(target) for target in targets])
+    ids = vocabularies.encode(words_file)
+    np.testing.assert_array_equal(ids[0], expected[0]["source"])
+    np.testing.assert_array_equal(ids[1], expected[1])
+    assert vocabularies.decode(ids[1]) == [" ".join(target) for target in targets]
+    np.testing.assert_array_equal(vocabularies.encode_sources(["A?"]), preprocessor.encode_sources(["A?"])[0])
+
+
+def test_pytorchs_attention_has_seqzoos_logits_and_answers(benchmark, words_file):
+    torch = pytest.importorskip("torch")
+    vocabularies = benchmark("words").Vocabularies.of(words_file)
+    preprocessor = pipelines.PairPreprocessor.from_pairs(
+        pipelines.read_pairs(words_file), target_split="whitespace", unknown=True
+    )
+    keras.utils.set_random_seed(0)
+    model = models.AttentionSeq2Seq(preprocessor, embedding_dim=4, hidden_dim=8)
+    random = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign(random.standard_normal(variable.shape))
+    bias = model.decoder.dense.bias
+    bias.assign(np.where(np.arange(bias.shape[0]) == pipelines.START_ID, -100, bias))  # Trained models do not write it.
+    module = benchmark("torch_attention_peer")
+    other = module.AttentionSeq2Seq(*vocabularies.sizes, embedding_dim=4, hidden_dim=8).eval()
+    weights = benchmark("seqzoo_attention_peer").named_weights(model)
+    other.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
+
+    source, answer = map(torch.from_numpy, vocabularies.encode(words_file))
+    target = torch.nn.functional.pad(answer[:, :-1], (1, 0), value=1)
+    with torch.inference_mode():
+        logits = other(source, target).numpy()
+        greedy, best = other.answer(source, 8), other.beam_search(source, 8, _BEAM)
+    expected = model({"source": source.numpy(), "target": target.numpy()}, training=False)
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
+    sources = [source for source, _ in benchmark("words").read(words_file)]
+    for ids, beam_size, share in ((greedy, 1, 1), (best, _BEAM, 0.98)):  # Each side prunes its beam in its own way.
+        answers = zip(model.generate(sources, beam_size=beam_size), vocabularies.decode(ids), strict=True)
+        equal = [ours == theirs for ours, theirs in answers if theirs]  # seqzoo gives no empty ones.
+        assert len(equal) > 100
+        assert np.mean(equal) >= share
 
 
 def test_numpy_side_has_seqzoos_gradients_and_answers(benchmark, sums_file):

@@ -21,7 +21,7 @@ from seqzoo.pipelines.pairs import decoded
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
-SHORT = {"KERAS_MAX_EPOCHS": "2", "KERAS_MAX_STEPS_PER_EPOCH": "10", "WITHOUT_XLA": "1"}
+SHORT = {"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "5", "WITHOUT_XLA": "1"}
 """Keras' own limits, under which every training takes seconds, and that of `warm_python`."""
 
 _BLOCK = re.compile(r"(?:^<!-- ([^\n]*) -->\n)?^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -74,9 +74,9 @@ class Answers(_Answering):
     """A trained model, and what it was exported to."""
 
     def __init__(self, trained, asked):
-        self.model = models.load(trained)
         # On one thread: `generate` divides its batch over the cores.
         prepare(dataclasses.replace(recipe("pairs_attention"), shards=1), seed=0)
+        self.model = models.load(trained)
         self.asked = [source for source, _ in words.read(asked)]
 
     def export(self):

@@ -12,18 +12,20 @@ import keras
 import numpy as np
 import rows
 
-from seqzoo import pipelines, runtime
+from seqzoo import pipelines
+from seqzoo.compilation_cache import use_compilation_cache
+from seqzoo.runtime import choose_threads
 from seqzoo.training import recipe
 
 
 def prepare(chosen, seed):
-    """What `seqzoo train` does for a recipe before TensorFlow computes, and the seed.
+    """Does what `seqzoo train` does for a recipe before TensorFlow computes, and sets the seed.
 
-    The environment variable SEQZOO_XLA_CACHE names the folder of XLA's programs; without it there is none.
+    The environment variable SEQZOO_XLA_CACHE names the folder that keeps XLA's programs; without it none are kept.
     """
-    runtime.choose_threads(chosen.hidden_dim, chosen.shards)
     if folder := os.environ.get("SEQZOO_XLA_CACHE"):
-        runtime.use_compilation_cache(folder)
+        use_compilation_cache(folder)  # Before TensorFlow looks for devices.
+    choose_threads(chosen.hidden_dim, chosen.shards)
     keras.utils.set_random_seed(seed)
 
 
@@ -35,6 +37,7 @@ class Sums:
     ):
         peeky = recipe("pairs_peeky_reverse")
         chosen = {"hidden_dim": hidden_dim, "epochs": epochs, "learning_rate": learning_rate}
+        chosen["unknown"] = False  # One vocabulary for both sides of the pairs, as the other peers have.
         peeky = dataclasses.replace(peeky, **chosen, shards=shards or peeky.shards)
         prepare(peeky, seed)
         self.pairs = pipelines.read_pairs(training)

@@ -53,28 +53,26 @@ def attention_answers(run):
             stack.enter_context(side)
         _check_that_they_answer_alike(seqzoo, torch[PYTORCH_ONE_THREAD])
 
-        def measure(*task, rounds=2 * run.rounds):
+        def measure(ours, *task):
+            """What seqzoo's task costs, and PyTorch's name and cost at its best."""
             tasks = {name: (side, *task) for name, side in torch.items()}
-            return in_turn(rounds, **tasks, seqzoo=(seqzoo, *task))
+            costs = in_turn(2 * run.rounds, **tasks, seqzoo=(seqzoo, *ours))
+            return costs["seqzoo"], *best_pytorch(costs)
 
-        alone = None
         for beam_size, search in ((1, "greedy"), (5, "beam 5")):
             for size, number in _BATCHES.items():
-                costs = measure("generate", size, number, beam_size)
-                ours, (name, theirs), amount = costs["seqzoo"], best_pytorch(costs), size * number
-                if (size, beam_size) == (1, 1):
-                    alone = name, theirs / number
+                task, amount = ("generate", size, number, beam_size), size * number
+                ours, name, theirs = measure(task, *task)
                 what = f"attention, {run.words_name}, {search}, words in batches of {size:,}"
                 peer, ratio = f"{name}: {theirs.rate(amount)}", theirs.wall / ours.wall
                 yield Row(what, ours.rate(amount), peer, ratio, _LEAST[size], least=True)
-        name, theirs = alone
         seqzoo.ask("export")
-        for weights, target in (("float32", 2), ("int8", 4)):
-            number = _BATCHES[1]
-            costs = in_turn(2 * run.rounds, invoke=(seqzoo, "invoke", weights, number))
-            invoke = costs["invoke"] / number
-            what = f"LiteRT {weights}, one word of {run.words_name}, greedy, one thread"
-            yield Row(what, invoke, f"{name}: {theirs}", theirs.wall / invoke.wall, target, least=True)
+        number = _BATCHES[1]
+        for kept, target in (("float32", 2), ("int8", 4)):
+            invoke, name, theirs = measure(("invoke", kept, number), "generate", 1, number)
+            what = f"LiteRT {kept}, one word of {run.words_name}, greedy, one thread"
+            peer, ratio = f"{name}: {theirs / number}", theirs.wall / invoke.wall
+            yield Row(what, invoke / number, peer, ratio, target, least=True)
 
 
 def _check_that_they_answer_alike(seqzoo, torch):

@@ -1,6 +1,7 @@
 """Time to a share of right answers, each run in a new process."""
 
 import dataclasses
+import pathlib
 import tempfile
 import time
 
@@ -69,5 +70,7 @@ def _reach(run, goal, schedule, with_numpy=False):
                 with Side(module, "Sums", run.training, run.test, **options) as side:
                     reached, cpu = side.reach(goal, limit)
                     times[name].append((time.perf_counter() - start, cpu))
+                if name == _COLD and not any(pathlib.Path(cache).rglob("*.*")):
+                    raise RuntimeError("XLA's cache has no program after a training")
                 epochs[name].append(str(reached or f"over {limit}"))
     return {name: _Runs(Cost.median(times[name]), epochs[name]) for name in names}

@@ -20,7 +20,7 @@ _GROWTH = {
 }
 _BEAMS = [1, 2, 4, 8, 16]
 _SOURCE_LENGTHS = [7, 15, 30, 60]
-_TARGET_LENGTH = 8
+_TARGET_LENGTH, _LENGTH_STEPS = 8, 50
 _ASKED = 1024
 
 
@@ -61,13 +61,15 @@ def growth_attention(run):
         for beam_size in _BEAMS:
             by_beam[beam_size] = _median(side, 1, "generate", _ASKED, 1, beam_size)
     for length in _SOURCE_LENGTHS:
-        path = write_words(run.folder / f"words_{length}.tsv", length, _STEPS * BATCH_SIZE)
+        path = write_words(run.folder / f"words_{length}.tsv", length, _LENGTH_STEPS * BATCH_SIZE)
         with Side("seqzoo_attention_peer", "Words", path, path, path) as side:
             by_length[length] = _median(side, 1, "epoch")
     yield _row(f"wall time of {run.words_rows:,} rows of {run.words_name} against cores, a shard each", by_cores)
     yield _row(f"CPU time of {_ASKED:,} answers, the longest possible, against the beam", by_beam, 1.1)
     yield _row(
-        f"CPU time of {_STEPS * BATCH_SIZE:,} rows in training against the characters of a source", by_length, 1.1
+        f"CPU time of {_LENGTH_STEPS * BATCH_SIZE:,} rows in training against the characters of a source",
+        by_length,
+        1.1,
     )
     if run.page:
         curves = {"cores": by_cores, "hypotheses in the beam": by_beam, "characters of a source": by_length}

@@ -21,7 +21,7 @@ _NUMBER, _BYTES, _SIZES = 0, 2, {1: 8, 5: 4}
 
 
 def use_compilation_cache(root=None):
-    """Has TensorFlow keep what XLA compiles for the CPU; must be called before TensorFlow computes anything.
+    """Has TensorFlow keep what XLA compiles for the CPU; must be called before TensorFlow looks for devices.
 
     Does nothing where `TF_XLA_FLAGS` names a folder already, or where there is none that can be written.
 

@@ -9,7 +9,7 @@ from seqzoo import models
 
 def test_tune_prints_its_trials_and_leaves_a_model_an_export_and_a_recipe(run, pair_file, tmp_path):
     attention = ["--fix", "model=AttentionSeq2Seq", "--lower-case"]
-    small = ["--fix", "cell=gru", "--fix", "num-layers=1", "--fix", "embedding_dim=4", "--fix", "batch_size=16"]
+    small = ["--fix", "cell=simple_rnn", "--fix", "num-layers=1", "--fix", "embedding_dim=4", "--fix", "batch_size=16"]
     status, output, errors = run(
         "tune", "pairs_baseline", "--data", pair_file, "--output", tmp_path / "search", "--epochs", 1, "--no-xla",
         "--max-trials", 1, *small, *attention, "--fix", "reverse=true", "--space", "hidden_dim=4,8", "--export",

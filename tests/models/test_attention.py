@@ -75,8 +75,9 @@ def models():
 @pytest.mark.parametrize(("kind", "reverse", "options"), list(models()))
 def test_batches_steps_and_gradients_are_those_of_a_plain_loop(kind, reverse, options):
     keras.utils.set_random_seed(1)
-    model = kind.from_pairs(PAIRS, reverse=reverse, hidden_dim=3, embedding_dim=2, **options)
-    inputs, answer = model.preprocessor(*zip(*PAIRS, strict=True))
+    pairs = PAIRS[:3]
+    model = kind.from_pairs(pairs, reverse=reverse, hidden_dim=3, embedding_dim=2, **options)
+    inputs, answer = model.preprocessor(*zip(*pairs, strict=True))
     with tf.GradientTape() as tape:
         logits = model(inputs)
         loss = tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(answer, logits))

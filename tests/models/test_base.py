@@ -39,7 +39,7 @@ def test_prediction_on_strings_is_an_array_of_the_answers(task):
 @both
 def test_prediction_on_batches_is_the_logits(task):
     model = task.model()
-    batches = task.batches(model, task.data).repeat().take(2)
+    batches = task.batches(model, task.data, batch_size=30).repeat().take(2)
     logits = model.predict(batches, verbose=0)
     inputs, answer = next(iter(batches))
     assert logits.shape == (2 * len(answer), answer.shape[1], model.preprocessor.vocabulary.size)

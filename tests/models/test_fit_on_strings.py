@@ -226,13 +226,25 @@ def test_steps_per_epoch_are_the_first_batches_of_each_epoch(reference, small):
     model, _ = fitted(task, task.data, batch_size=size, steps_per_epoch=2)
     assert int(model.optimizer.iterations) == 4
     resumed, _ = fitted(task, task.data, batch_size=size, epochs=1, steps_per_epoch=2)
-    resumed.fit(task.data, size, initial_epoch=1, epochs=2, steps_per_epoch=2, verbose=0)
+    resumed.fit(task.data, batch_size=size, initial_epoch=1, epochs=2, steps_per_epoch=2, verbose=0)
     assert small.weights(resumed) == small.weights(model)
     count = len(task.batches(model, task.data))
     whole, _ = fitted(task, task.data, steps_per_epoch=count)
     assert small.weights(whole) == small.weights(expected)
     longer, _ = fitted(task, task.data, epochs=1, steps_per_epoch=count + 1)
     assert int(longer.optimizer.iterations) == count + 1
+
+
+@pytest.mark.parametrize("as_list", [False, True], ids=["one", "callback list"])
+def test_callbacks_may_be_one_or_a_list_of_keras(as_list, pair_weights, small):
+    seen = []
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+    model = PAIR_TASK.model()
+    if as_list:
+        callback = keras.callbacks.CallbackList([callback], add_history=True, model=model)
+    model.fit(PAIRS, verbose=0, callbacks=callback)
+    assert seen == [0]
+    assert small.weights(model) == pair_weights
 
 
 @both

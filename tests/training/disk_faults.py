@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -21,14 +22,16 @@ from seqzoo.training import Checkpoint
 from seqzoo.training import train as train_compiled
 
 DISK = pathlib.Path(sys.argv[1])
+RECIPE = small.text_recipe(steps_per_epoch=1)
 _PAGE = 4096
 # What the command line prints as one line.
 _MENDABLE = (ValueError, OSError, tf.errors.ResourceExhaustedError)
 
 
 def train(*arguments, **options):
-    """Trains silently and without compiling."""
-    return train_compiled(*arguments, verbose=0, compile_options=small.EAGERLY, **options)
+    """Trains silently, without compiling and without figures of the task."""
+    with mock.patch("seqzoo.training.run.evaluate", return_value={}):
+        return train_compiled(*arguments, verbose=0, compile_options=small.EAGERLY, **options)
 
 
 def mount(options):
@@ -58,7 +61,7 @@ def trainings_on_a_full_disk(data, whole):
         folder = DISK / "run"
         mount(f"remount,size={kilobytes}k")
         try:
-            train(small.text_recipe(), folder, data)
+            train(RECIPE, folder, data)
             raise AssertionError("The disk was large enough")
         except OSError as error:
             if "No space left on device" not in str(error):
@@ -68,7 +71,7 @@ def trainings_on_a_full_disk(data, whole):
         reached[kilobytes] = sorted(left)
         assert left.get("history.csv", whole["history.csv"]) == whole["history.csv"]
         mount("remount,size=4m")
-        model, _ = train(small.text_recipe(), folder, data, resume="run.json" in left)
+        model, _ = train(RECIPE, folder, data, resume="run.json" in left)
         assert (folder / "history.csv").read_bytes() == whole["history.csv"]
         assert small.weights(model) == whole["weights"], kilobytes
         shutil.rmtree(folder)
@@ -86,13 +89,13 @@ def read_only_disk(data, whole):
         write(checkpoint, epoch, logs)
 
     Checkpoint.on_epoch_end = on_epoch_end
-    message = fails(train, small.text_recipe(), folder, data)
+    message = fails(train, RECIPE, folder, data)
     Checkpoint.on_epoch_end = write
     assert "Read-only file system" in message, message
     assert sorted(files(folder)) == ["checkpoint.npz", "run.json"]
-    assert "Read-only file system" in fails(train, small.text_recipe(), DISK / "other", data)
+    assert "Read-only file system" in fails(train, RECIPE, DISK / "other", data)
     mount("remount,rw")
-    model, _ = train(small.text_recipe(), folder, data, resume=True)
+    model, _ = train(RECIPE, folder, data, resume=True)
     assert small.weights(model) == whole["weights"]
     shutil.rmtree(folder)
 
@@ -115,7 +118,7 @@ def main():
     """Everything; prints how far the trainings came on disks of different sizes."""
     mount("size=4m")
     text, _ = small.write_data(pathlib.Path("."))
-    model, _ = train(small.text_recipe(), "whole", text)
+    model, _ = train(RECIPE, "whole", text)
     whole = {**files(pathlib.Path("whole")), "weights": small.weights(model)}
     print(json.dumps(trainings_on_a_full_disk(text, whole)))
     read_only_disk(text, whole)
