@@ -1,5 +1,6 @@
 """What models that answer a source have in common: greedy and beam search, from strings to strings."""
 
+import collections
 import functools
 import itertools
 import math
@@ -21,6 +22,8 @@ from seqzoo.runtime import compiled_for_python, in_parallel, split_rows
 
 # Minimum rows per thread that answers a part of a batch.
 _MIN_ROWS_PER_THREAD = 64
+# Maximum rows of a part where its sources may be as short as they are.
+_MAX_ROWS_OF_ONE_LENGTH = 256
 
 _VALIDATION_BATCH = 1000
 
@@ -160,27 +163,46 @@ class AnsweringModel(StringModel):
         answer_part = self._answering(scored, beam_size, n, float(length_penalty))
         strings = iter(strings)
         batches = iter(lambda: list(itertools.islice(strings, batch_size)), [])
-        parts = (batch[part] for batch in batches for part in split_rows(len(batch), _MIN_ROWS_PER_THREAD))
-        return self._answer_parts(answer_part, parts, errors)
+        return self._answer_parts(answer_part, map(self._cut, batches), errors)
 
-    def _answer_parts(self, answer_part, parts, errors):
-        first_row = 1
+    def _cut(self, batch):
+        """A batch as `(rows, parts)`: their number, and a list of `(indices, strings)` to answer one by one."""
+        order = list(range(len(batch)))
+        if self.buckets == 1:
+            slices = split_rows(len(batch), _MIN_ROWS_PER_THREAD)
+        else:  # The longest first: a part takes as long as its longest source and answer.
+            order.sort(key=lambda row: len(batch[row]) if isinstance(batch[row], str | bytes) else 0, reverse=True)
+            slices = split_rows(len(batch), _MIN_ROWS_PER_THREAD, _MAX_ROWS_OF_ONE_LENGTH)
+        return len(batch), [(order[part], [batch[row] for row in order[part]]) for part in slices]
+
+    def _answer_parts(self, answer_part, batches, errors):
+        first_row, sizes = 1, collections.deque()
+
+        def parts():
+            for size, batch_parts in batches:
+                sizes.append(size)
+                yield from batch_parts
 
         def answer(part):
-            strings = as_tensor(part, "Sources")
-            return strings, *answer_part(strings)
+            rows, strings = part
+            strings = as_tensor(strings, "Sources")
+            return rows, strings, *answer_part(strings)
 
-        for strings, any_wrong, texts, *scores in in_parallel(answer, parts):
+        done = {}
+        for rows, strings, any_wrong, texts, *scores in in_parallel(answer, parts()):
             texts, *scores = (each.numpy().tolist() for each in (texts, *scores))
-            messages = itertools.repeat(b"", len(texts))
-            if any_wrong:
-                messages = self.preprocessor.encode_sources(strings)[1]
-                if errors == "raise":
-                    raise_first_error(messages, first_row)
-                messages = messages.numpy().tolist()
-            first_row += len(texts)
-            for message, row, *row_scores in zip(messages, texts, *scores, strict=True):
-                yield ["" if message else text.decode() for text in row], *row_scores, message.decode()
+            messages = (
+                self.preprocessor.encode_sources(strings)[1].numpy().tolist() if any_wrong else itertools.repeat(b"")
+            )
+            for row, message, answers, *row_scores in zip(rows, messages, texts, *scores, strict=False):
+                done[row] = ["" if message else text.decode() for text in answers], *row_scores, message.decode()
+            if len(done) < sizes[0]:
+                continue
+            batch = [done.pop(row) for row in range(sizes.popleft())]
+            if errors == "raise":
+                raise_first_error(tf.constant([message for *_, message in batch]), first_row)
+            first_row += len(batch)
+            yield from batch
 
     @functools.cached_property
     def _answering(self):

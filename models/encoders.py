@@ -123,44 +123,80 @@ class Encoder(keras.Model):
             tables.append({"projected": projected, "recurrent": layer.recur(first, states), "states": states})
         return tables
 
-    def read(self, source, tables=None):
+    def read(self, source, tables=None, arrays=True):
         """What a call returns, step by step: what depends on one token alone is looked up.
+
+        Where padding is skipped, no more steps are computed than the longest source has tokens.
 
         Args:
             source: int32, `[batch, length]`, `length` known.
             tables: what `tables` returns; `None` to compute it, which is work for each token of the vocabulary.
+            arrays: bool, whether to keep outputs in a `tf.TensorArray`, which LiteRT has not for any batch.
 
         Returns:
             The dictionary that the class documents.
         """
         tables = self.tables() if tables is None else tables
-        tokens = tf.unstack(source, axis=1)
-        masks = [token != PADDING_ID for token in tokens] if self.skips_padding else [None] * len(tokens)
-        directions = [(self.recurrent, 1), (self.backward, -1)] if self.bidirectional else [(self.recurrent, 1)]
+        if self.skips_padding:
+            return self._read_tokens(source, tables, arrays)
+        first, *later = tf.unstack(source, axis=1)
+        (table,), outputs, handed_over = tables, None, []
+        for i, layer in enumerate(self.recurrent):
+            if i == 0:
+                states = [tf.gather(state, first) for state in table["states"]]
+                recurrent = tf.gather(table["recurrent"], first)
+                inputs, outputs = [tf.gather(table["projected"], token) for token in later], [states[0]]
+            else:
+                states = recurrent = None
+                inputs, outputs = map(layer.project, outputs), []
+            for projected in inputs:
+                _, states = layer.step(projected, states, recurrent)
+                recurrent = None
+                outputs.append(states[0])
+            handed_over.append(self._hand_over(i, [states], self.pass_cell_state))
+        return {"states": handed_over}
+
+    def _read_tokens(self, source, tables, arrays):
+        """`read` in a loop from the first position that holds a token of any source to the last, or back from there."""
+        length = source.shape[1]
+        tokens = tf.transpose(source)
+        is_read = tf.cast(tf.reduce_any(tokens != PADDING_ID, axis=1), tf.int32)
+        steps = tf.maximum(tf.reduce_sum(is_read), 1)
+        start = tf.argmax(is_read, output_type=tf.int32)
+        places = [(self.recurrent, lambda step: start + step)]
+        if self.bidirectional:
+            places.append((self.backward, lambda step: start + steps - 1 - step))
         outputs, handed_over = None, []
         for i in range(len(self.recurrent)):
-            results = []
-            for (layers, order), table in zip(directions, tables, strict=True):
-                layer, read_masks, start = layers[i], masks[::order], ()
-                if i == 0:
-                    first, *later = tokens[::order]
-                    read_masks = read_masks[1:]
-                    inputs = [tf.gather(table["projected"], token) for token in later]
-                    start = [tf.gather(state, first) for state in table["states"]], tf.gather(table["recurrent"], first)
-                else:
-                    inputs = [layer.project(output) for output in outputs[::order]]
-                if (
-                    self.skips_padding
-                ):  # Not in the tables: saturated gates among their numbers would spoil int8 weights.
-                    inputs = [layer.skip(*each) for each in zip(inputs, read_masks, strict=True)]
-                results.append(_step_through(layer, inputs, read_masks, *start))
-            outputs = results[0][0]
-            if self.bidirectional:
-                outputs = [tf.concat(pair, axis=-1) for pair in zip(outputs, results[1][0][::-1], strict=True)]
-            handed_over.append(self._hand_over(i, [states for _, states in results], self.pass_cell_state))
+            directions = [
+                _Direction(layers[i], place, tokens, table if i == 0 else None, outputs)
+                for (layers, place), table in zip(places, tables, strict=True)
+            ]
+            states = [direction.first() for direction in directions]
+            histories = [
+                _History(length, arrays).write(direction.place(0), state[0])
+                for direction, state in zip(directions, states, strict=True)
+            ]
+
+            def read_step(step, states, kept, directions=directions):
+                states = [each.step(step, state) for each, state in zip(directions, states, strict=True)]
+                kept = [
+                    _History(length, arrays, each).write(direction.place(step), state[0]).kept
+                    for each, direction, state in zip(kept, directions, states, strict=True)
+                ]
+                return step + 1, states, kept
+
+            _, states, kept = tf.while_loop(
+                lambda step, *_: step < steps,
+                read_step,
+                (1, states, [history.kept for history in histories]),
+                maximum_iterations=length - 1,
+            )
+            outputs = tf.concat([_History(length, arrays, each).stacked() for each in kept], axis=-1)
+            handed_over.append(self._hand_over(i, states, self.pass_cell_state))
         if not self.return_sequences:
             return {"states": handed_over}
-        return {"states": handed_over, "outputs": tf.stack(outputs, axis=1), "mask": tf.stack(masks, axis=1)}
+        return {"states": handed_over, "outputs": tf.transpose(outputs, (1, 0, 2)), "mask": source != PADDING_ID}
 
     def get_config(self):
         """The constructor's arguments."""
@@ -176,20 +212,59 @@ class Encoder(keras.Model):
         return states if pass_cell_state else [states[0], *map(ops.zeros_like, states[1:])]
 
 
-def _step_through(layer, inputs, masks, states=None, recurrent=None):
-    """The outputs after each of the projected inputs, a list, and the last states.
+class _Direction:
+    """One layer's way through the sources: step by step, padding skipped.
 
-    `states` are those after an input before, whose output is returned too, and `recurrent` what `Recurrent.recur`
-    returns then.
+    `place` is the position that each step reads, of `tokens`, int32 `[length, batch]`; `table` one of `Encoder.tables`
+    for a first layer, and for later ones `outputs` those of the layer before, `[length, batch, dim]`.
     """
-    outputs = [] if states is None else [states[0]]
-    for projected, mask in zip(inputs, masks, strict=True):
-        _, new = layer.step(projected, states, recurrent)
-        if mask is not None and states is not None:
-            new = [tf.where(mask[:, None], new[0], states[0]), *new[1:]]
-        states, recurrent = new, None
-        outputs.append(states[0])
-    return outputs, states
+
+    def __init__(self, layer, place, tokens, table, outputs):
+        self.layer, self.place, self.tokens, self.table = layer, place, tokens, table
+        self.projected = None if table else layer.project(outputs)
+
+    def first(self):
+        """The states after the first step."""
+        token = self.tokens[self.place(0)]
+        if self.table:
+            return [tf.gather(state, token) for state in self.table["states"]]
+        return self.layer.step(self._inputs(0), None)[1]
+
+    def step(self, step, states):
+        """The states after a later step."""
+        _, new = self.layer.step(self._inputs(step), states)
+        is_token = (self.tokens[self.place(step)] != PADDING_ID)[:, None]
+        return [tf.where(is_token, new[0], states[0]), *new[1:]]
+
+    def _inputs(self, step):
+        at = self.place(step)
+        token = self.tokens[at]
+        projected = tf.gather(self.table["projected"], token) if self.table else self.projected[at]
+        # Not in the tables: saturated gates among their numbers would spoil int8 weights.
+        return self.layer.skip(projected, token != PADDING_ID)
+
+
+class _History:
+    """Outputs `[batch, dim]` of each position, zeros where there is none: in a `tf.TensorArray`, or in a tensor."""
+
+    def __init__(self, length, arrays, kept=None):
+        self.length, self.arrays, self.kept = length, arrays, kept
+
+    def write(self, at, output):
+        """Keeps an output; returns itself."""
+        if self.arrays:
+            if self.kept is None:
+                self.kept = tf.TensorArray(output.dtype, self.length, element_shape=[None, output.shape[-1]])
+            self.kept = self.kept.write(at, output)
+        else:
+            before = tf.zeros_like(output) if self.kept is None else self.kept
+            is_here = tf.reshape(tf.range(self.length) == at, [-1, 1, 1])
+            self.kept = tf.where(is_here, output[None], before)
+        return self
+
+    def stacked(self):
+        """All outputs, `[length, batch, dim]`."""
+        return self.kept.stack() if self.arrays else self.kept
 
 
 def _bridge(hidden_dim, layer, state, initializer, dtype):

@@ -73,7 +73,7 @@ class Seq2Seq(AnsweringModel):
         config["dtype"] = policy.name
         source_length, target_length = preprocessor.source_length, preprocessor.target_length
         sources, targets = preprocessor.source_vocabulary.size, preprocessor.target_vocabulary.size
-        reads_short_sources = unrolls(source_length)
+        is_short = unrolls(source_length)
         if unroll is None:
             unroll = not self.attends and unrolls(source_length, target_length)
         if self.attends and not unroll:  # It skips padding, and takes what is padded to any length.
@@ -105,7 +105,7 @@ class Seq2Seq(AnsweringModel):
         # === Config ===
         if source_length is not None:
             self.buckets = 1
-        self._reads_tables = reads_short_sources and sources <= _MAX_TABLE_TOKENS
+        self._reads_tables = (is_short or self.encoder.skips_padding) and sources <= _MAX_TABLE_TOKENS
         self._set_config(preprocessor, config)
 
     @classmethod

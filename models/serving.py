@@ -153,7 +153,7 @@ def seq2seq_token_functions(model, beam_size=1, length_penalty=0.0):
 
     def initial_state(source):
         source = source[:, ::-1] if preprocessor.reverse else source
-        return {**decoder.initial_state(encoder.read(source, encoder_tables)), "tokens": decoder_table}
+        return {**decoder.initial_state(encoder.read(source, encoder_tables, arrays=False)), "tokens": decoder_table}
 
     def answer(source):
         states, batch, answer_length = initial_state(source), tf.shape(source)[0], preprocessor.target_length

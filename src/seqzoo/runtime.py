@@ -86,9 +86,12 @@ def processors():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def split_rows(rows, min_rows):
-    """Cuts a batch's rows evenly into a slice a processor, each of at least `min_rows` if several; one on a GPU."""
-    count = 1 if has_gpu() else max(1, min(processors(), rows // min_rows))
+def split_rows(rows, min_rows, max_rows=None):
+    """Cuts a batch's rows evenly into a slice a processor, each of at least `min_rows` if several; one on a GPU.
+
+    With `max_rows` there are as many slices as it takes for none to have more.
+    """
+    count = 1 if has_gpu() else max(1, min(processors(), rows // min_rows), -(-rows // max_rows) if max_rows else 1)
     edges = [rows * part // count for part in range(count + 1)]
     return [slice(start, end) for start, end in itertools.pairwise(edges)]
 
