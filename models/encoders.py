@@ -216,7 +216,8 @@ class _Direction:
     """One layer's way through the sources: step by step, padding skipped.
 
     `place` is the position that each step reads, of `tokens`, int32 `[length, batch]`; `table` one of `Encoder.tables`
-    for a first layer, and for later ones `outputs` those of the layer before, `[length, batch, dim]`.
+    for a first layer, and for later ones `outputs` those of the layer before, `[length, batch, dim]`. Positions are
+    gathered: OpenVINO 2026.4 cannot slice at one that is computed.
     """
 
     def __init__(self, layer, place, tokens, table, outputs):
@@ -225,7 +226,7 @@ class _Direction:
 
     def first(self):
         """The states after the first step."""
-        token = self.tokens[self.place(0)]
+        token = tf.gather(self.tokens, self.place(0))
         if self.table:
             return [tf.gather(state, token) for state in self.table["states"]]
         return self.layer.step(self._inputs(0), None)[1]
@@ -233,13 +234,13 @@ class _Direction:
     def step(self, step, states):
         """The states after a later step."""
         _, new = self.layer.step(self._inputs(step), states)
-        is_token = (self.tokens[self.place(step)] != PADDING_ID)[:, None]
+        is_token = (tf.gather(self.tokens, self.place(step)) != PADDING_ID)[:, None]
         return [tf.where(is_token, new[0], states[0]), *new[1:]]
 
     def _inputs(self, step):
         at = self.place(step)
-        token = self.tokens[at]
-        projected = tf.gather(self.table["projected"], token) if self.table else self.projected[at]
+        token = tf.gather(self.tokens, at)
+        projected = tf.gather(self.table["projected"], token) if self.table else tf.gather(self.projected, at)
         # Not in the tables: saturated gates among their numbers would spoil int8 weights.
         return self.layer.skip(projected, token != PADDING_ID)
 

