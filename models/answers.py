@@ -191,16 +191,17 @@ class AnsweringModel(StringModel):
         done = {}
         for rows, strings, any_wrong, texts, *scores in in_parallel(answer, parts()):
             texts, *scores = (each.numpy().tolist() for each in (texts, *scores))
-            messages = (
-                self.preprocessor.encode_sources(strings)[1].numpy().tolist() if any_wrong else itertools.repeat(b"")
-            )
-            for row, message, answers, *row_scores in zip(rows, messages, texts, *scores, strict=False):
+            messages = [b""] * len(rows)
+            if any_wrong:
+                messages = self.preprocessor.encode_sources(strings)[1].numpy().tolist()
+            for row, message, answers, *row_scores in zip(rows, messages, texts, *scores, strict=True):
                 done[row] = ["" if message else text.decode() for text in answers], *row_scores, message.decode()
             if len(done) < sizes[0]:
                 continue
             batch = [done.pop(row) for row in range(sizes.popleft())]
-            if errors == "raise":
-                raise_first_error(tf.constant([message for *_, message in batch]), first_row)
+            messages = [message for *_, message in batch]
+            if errors == "raise" and any(messages):
+                raise_first_error(tf.constant(messages), first_row)
             first_row += len(batch)
             yield from batch
 

@@ -174,25 +174,29 @@ class Encoder(keras.Model):
             ]
             states = [direction.first() for direction in directions]
             histories = [
-                _History(length, arrays).write(direction.place(0), state[0])
-                for direction, state in zip(directions, states, strict=True)
+                tf.TensorArray(output.dtype, length, element_shape=[None, output.shape[-1]])
+                if arrays
+                else tf.zeros_like(output)
+                for output, *_ in states
+            ]
+            histories = [
+                _written(history, direction.place(0), state[0], length)
+                for history, direction, state in zip(histories, directions, states, strict=True)
             ]
 
-            def read_step(step, states, kept, directions=directions):
+            def read_step(step, states, histories, directions=directions):
                 states = [each.step(step, state) for each, state in zip(directions, states, strict=True)]
-                kept = [
-                    _History(length, arrays, each).write(direction.place(step), state[0]).kept
-                    for each, direction, state in zip(kept, directions, states, strict=True)
+                histories = [
+                    _written(history, direction.place(step), state[0], length)
+                    for history, direction, state in zip(histories, directions, states, strict=True)
                 ]
-                return step + 1, states, kept
+                return step + 1, states, histories
 
-            _, states, kept = tf.while_loop(
-                lambda step, *_: step < steps,
-                read_step,
-                (1, states, [history.kept for history in histories]),
-                maximum_iterations=length - 1,
+            first_iteration = (1, states, histories)
+            _, states, histories = tf.while_loop(
+                lambda step, *_: step < steps, read_step, first_iteration, maximum_iterations=length - 1
             )
-            outputs = tf.concat([_History(length, arrays, each).stacked() for each in kept], axis=-1)
+            outputs = tf.concat([_stacked(history) for history in histories], axis=-1)
             handed_over.append(self._hand_over(i, states, self.pass_cell_state))
         if not self.return_sequences:
             return {"states": handed_over}
@@ -245,27 +249,16 @@ class _Direction:
         return self.layer.skip(projected, token != PADDING_ID)
 
 
-class _History:
-    """Outputs `[batch, dim]` of each position, zeros where there is none: in a `tf.TensorArray`, or in a tensor."""
+def _written(history, at, output, length):
+    """A history of the outputs `[batch, dim]` of `length` positions, with one more: a `tf.TensorArray`, or a tensor."""
+    if isinstance(history, tf.TensorArray):
+        return history.write(at, output)
+    return tf.where(tf.reshape(tf.range(length) == at, [-1, 1, 1]), output[None], history)
 
-    def __init__(self, length, arrays, kept=None):
-        self.length, self.arrays, self.kept = length, arrays, kept
 
-    def write(self, at, output):
-        """Keeps an output; returns itself."""
-        if self.arrays:
-            if self.kept is None:
-                self.kept = tf.TensorArray(output.dtype, self.length, element_shape=[None, output.shape[-1]])
-            self.kept = self.kept.write(at, output)
-        else:
-            before = tf.zeros_like(output) if self.kept is None else self.kept
-            is_here = tf.reshape(tf.range(self.length) == at, [-1, 1, 1])
-            self.kept = tf.where(is_here, output[None], before)
-        return self
-
-    def stacked(self):
-        """All outputs, `[length, batch, dim]`."""
-        return self.kept.stack() if self.arrays else self.kept
+def _stacked(history):
+    """All outputs of a history, `[length, batch, dim]`, zeros where there is none."""
+    return history.stack() if isinstance(history, tf.TensorArray) else history
 
 
 def _bridge(hidden_dim, layer, state, initializer, dtype):

@@ -146,11 +146,11 @@ def _sizes(x, shards):
 
 def _cut(data, sizes):
     """The shards of nested tensors, a list of the same structures."""
-    ends = list(itertools.accumulate(sizes))
-    return [
-        tf.nest.map_structure(lambda each: None if each is None else each[end - size : end], data)  # noqa: B023
-        for size, end in zip(sizes, ends, strict=True)
-    ]
+
+    def part(start, end):
+        return tf.nest.map_structure(lambda each: None if each is None else each[start:end], data)
+
+    return [part(*edges) for edges in itertools.pairwise(itertools.accumulate(sizes, initial=0))]
 
 
 def _concatenated(parts):

@@ -87,7 +87,6 @@ class PairRecipe(Recipe):
             raise ValueError(f"min_steps must be a whole number from 0. Received: min_steps={self.min_steps!r}")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1). Received: label_smoothing={self.label_smoothing!r}")
-
         if self.buckets is not None and (not isinstance(self.buckets, int) or self.buckets < 1):
             raise ValueError(f"buckets must be a whole number from 1. Received: buckets={self.buckets!r}")
 
