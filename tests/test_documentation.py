@@ -78,7 +78,7 @@ def examples_of(page, kind):
     return [block for block in blocks_of(page) if block.marker.startswith(f"example: {kind}")]
 
 
-_QUICK_PAGES = {"python": ("README", "index", "getting_started", "serving"), "shell": ("README",)}
+_QUICK_PAGES = {"python": ("README", "index"), "shell": ("README",)}
 
 
 def pages_with(kind, minutes):

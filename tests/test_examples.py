@@ -65,6 +65,7 @@ def test_fine_tuning_a_text_model_prints_texts_before_and_after(run, tmp_path):
     assert models.load(tmp_path / "fine_tuned.keras").task == "text"
 
 
+@pytest.mark.slow(minutes=1)
 def test_search_and_export_answers_from_both_exports(run, tmp_path):
     answers = re.findall(r"57\+5 = (\d*), by the (SavedModel|LiteRT file)", run("search_and_export"))
     assert [by for _, by in answers] == ["SavedModel", "LiteRT file"]

@@ -25,6 +25,7 @@ def test_export_writes_both_formats_and_says_how_they_compare(run, model_file, p
         assert json.loads(output)["rows"] == 84
 
 
+@pytest.mark.slow(minutes=1)
 def test_export_takes_a_beam_and_several_models(run, attention_files, pair_file, tmp_path):
     first, second, _ = attention_files
     data = tmp_path / "few.tsv"

@@ -35,6 +35,7 @@ def test_model_ships_without_its_optimizer(built):
     assert saved > moments
 
 
+@pytest.mark.slow(minutes=1)
 def test_same_command_gives_the_same_weights_and_no_path_of_this_machine(built, sums_recipe, tmp_path):
     folder, card = built
     again = build(sums_recipe(), tmp_path / "again", verbose=0)

@@ -65,6 +65,7 @@ def test_two_devices_and_two_workers_train_what_one_device_trains(small, distrib
             assert len(set(history["loss"])) == 3, name
 
 
+@pytest.mark.slow(minutes=1)
 def test_killed_worker_and_all_restarted_is_as_one_process_left_alone(small, warm_python, tmp_path):
     _, pairs = small.write_data(tmp_path)
     sizes = {"epochs": 6, "batch_size": 12, "hidden_dim": 4, "embedding_dim": 4, "cell": "simple_rnn"}

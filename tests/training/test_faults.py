@@ -139,6 +139,7 @@ def test_kill_in_the_middle_of_saving_leaves_the_checkpoint_before(small, text_f
     assert sorted(os.listdir(folder)) == small.RESULTS
 
 
+@pytest.mark.slow(minutes=1)
 def test_small_disk_read_only_disk_and_full_disk_leave_what_was_there(tmp_path):
     unshare = ["unshare", "--map-root-user", "--mount"]
     if not shutil.which("unshare") or subprocess.run([*unshare, "true"], check=False).returncode:

@@ -79,6 +79,7 @@ def test_own_data_set_is_named(small, tmp_path, train):
     assert (metrics["data"], metrics["rows"]) == ("addition/digits_2", 500)
 
 
+@pytest.mark.slow(minutes=1)
 def test_training_killed_after_any_rename_and_resumed_is_as_one_left_alone(
     small, text_file, tmp_path, train, monkeypatch
 ):

@@ -80,9 +80,9 @@ def test_killed_and_resumed_search_is_as_one_left_alone(small_search, warm_pytho
 @pytest.mark.parametrize(
     ("tuner", "after"),
     [
-        ("random", False),
+        pytest.param("random", False, marks=pytest.mark.slow(minutes=1)),
         ("grid", True),
-        ("bayesian", True),
+        pytest.param("bayesian", True, marks=pytest.mark.slow(minutes=1)),
         ("hyperband", True),
         pytest.param("random", True, marks=pytest.mark.slow(minutes=1)),
     ],

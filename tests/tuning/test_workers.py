@@ -52,6 +52,7 @@ def test_killed_worker_comes_back_and_no_process_is_left(small_search, warm_pyth
     assert by_values[0] == pytest.approx(by_values[1], rel=1e-4)
 
 
+@pytest.mark.slow(minutes=1)
 def test_killed_chief_is_an_error_and_resuming_completes(small_search, warm_python):
     process = start(small_search, python=warm_python / "python")
     numbers, _ = wait_for(process, paused=True)
@@ -63,7 +64,7 @@ def test_killed_chief_is_an_error_and_resuming_completes(small_search, warm_pyth
     assert [row["status"] for row in small_search.rows()] == ["completed"] * 3
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow(minutes=1)), signal.SIGKILL])
 def test_stopped_search_leaves_no_process(small_search, number):
     process = start(small_search)
     wait_for(process)
