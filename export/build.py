@@ -28,7 +28,8 @@ def build(recipe, output, data=None, seed=0, verbose="auto", resume=False, compi
         recipe: `PairRecipe` or `TextRecipe`.
         output: folder, new or empty, or with `resume` that of a build. Gets `training/`, the run as `train` writes it;
             `model.keras`, the trained model without its optimizer; `model.tflite`, with float16 weights; `1/`, the
-            SavedModel; `curve.png`; and `card.md` and `card.json`, the card, last: with them the folder is whole.
+            SavedModel; `curve.png`; `NOTICE.txt`, where the data set has one; and `card.md` and `card.json`, the card,
+            last: with them the folder is whole.
         data: see the recipe's `training_data`. A tenth is held out.
         seed: int, see `train`.
         verbose: see `keras.Model.fit`.
@@ -71,14 +72,18 @@ def build(recipe, output, data=None, seed=0, verbose="auto", resume=False, compi
                 made.mkdir()
                 _without_optimizer(trained).save(made / "model.keras")
                 model = load(made / "model.keras")
-                held_out = verification_of(model, loaded[1])
-                saved_model(model, made, held_out)
+                tested = recipe.test_data(data, loaded[1])
+                held_out = verification_of(model, tested)
+                saved_model(model, made, held_out, beam_size=recipe.beam_size)
                 digits = None if data else digits_of_sums(model.preprocessor)
                 is_exhaustive = digits is not None and digits <= MAX_EXHAUSTIVE_DIGITS
                 measured = _verification_of_all_sums(model, digits) if is_exhaustive else held_out
                 quantized = _write_litert(model, made, measured)
                 shutil.copy(training / "history.png", made / "curve.png")
-                card = make_card(recipe, model, made, training, metrics, loaded, measured, quantized, seed, data)
+                if notice := getattr(recipe.dataset, "notice", None):
+                    (made / "NOTICE.txt").write_text(notice, encoding="utf-8")
+                parts = (*loaded[:2], tested)
+                card = make_card(recipe, model, made, training, metrics, parts, measured, quantized, seed, data)
                 (made / "card.md").write_text(card_page(card), encoding="utf-8")
                 write_json(made / "card.json", card)
                 _replace(made, output)

@@ -89,6 +89,10 @@ def steps_of_litert(interpreter, model):
             tokens.append(code_points[token[0]] if of_words else token)
             if attends:
                 alignment[at] = np.where(source[0] > 0, reply["alignment"][0], 0.0)
+        if model.preprocessor.reverse_target:
+            tokens.reverse()
+            if attends:
+                alignment[: len(tokens)] = alignment[: len(tokens)][::-1]
         words = filter(None, map(_text, tokens))
         return (" " if of_words else "").join(words), alignment
 

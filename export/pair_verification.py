@@ -124,7 +124,8 @@ class PairVerification(Verification):
 
     def _compare_ids(self, run, sources, own):
         ids = self.model.preprocessor.source_vocabulary.lookup(sources).to_tensor().numpy()
-        exported = _texts(self.model.preprocessor.decode(run("ids", source=ids)["answer"]).numpy())
+        answers = run("ids", source=ids)["answer"]
+        exported = _texts(self.model.preprocessor.target_vocabulary.join(answers).numpy())
         return compared(own, exported, self._gaps_of(sources))
 
     def _compare_scores(self, run, sources, own):

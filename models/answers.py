@@ -153,6 +153,9 @@ class AnsweringModel(StringModel):
         ids, alignments = greedy_alignment(self.decoder.aligned_step, states, tf.shape(source)[0], length)
         if self.preprocessor.reverse:
             source, alignments = source[:, ::-1], alignments[:, :, ::-1]
+        if self.preprocessor.reverse_target:
+            ends = tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
+            alignments = tf.reverse_sequence(alignments, ends, seq_axis=1)
         is_token = (ids != PADDING_ID)[:, :, None] & (source != PADDING_ID)[:, None]
         return self.preprocessor.decode(ids), tf.where(is_token, alignments, 0.0), errors
 

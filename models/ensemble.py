@@ -114,7 +114,7 @@ def _check(models):
             )
     first = models[0].preprocessor
     for number, model in enumerate(models[1:], 2):
-        for name in ("source_vocabulary", "target_vocabulary", "source_length", "target_length"):
+        for name in ("source_vocabulary", "target_vocabulary", "source_length", "target_length", "reverse_target"):
             own, other = getattr(first, name), getattr(model.preprocessor, name)
             if own != other:
                 if isinstance(own, Vocabulary) and own.tokens != other.tokens:

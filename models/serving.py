@@ -52,7 +52,7 @@ def seq2seq_functions(model, beam_size=1, length_penalty=0.0):
         answer, log_probability = best(source)
         fine = error == ""
         return {
-            "answer": tf.where(fine[:, None], answer, PADDING_ID),
+            "answer": tf.where(fine[:, None], preprocessor.in_reading_order(answer), PADDING_ID),
             "error": error,
             "log_probability": tf.where(fine, log_probability, 0.0),
         }
@@ -158,9 +158,10 @@ def seq2seq_token_functions(model, beam_size=1, length_penalty=0.0):
     def answer(source):
         states, batch, answer_length = initial_state(source), tf.shape(source)[0], preprocessor.target_length
         if beam_size == 1:
-            return {"answer": _greedy_ids(decoder.step, states, batch, answer_length)}
-        ids, _ = beam_search(decoder.step, states, batch, answer_length, beam_size, 1, length_penalty)
-        return {"answer": ids[:, 0]}
+            ids = _greedy_ids(decoder.step, states, batch, answer_length)
+        else:
+            ids = beam_search(decoder.step, states, batch, answer_length, beam_size, 1, length_penalty)[0][:, 0]
+        return {"answer": preprocessor.in_reading_order(ids)}
 
     def encode(source):
         return _distinct(_flat(initial_state(source)))

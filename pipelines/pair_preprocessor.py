@@ -30,6 +30,8 @@ class PairPreprocessor(Preprocessor):
             section 7.3.1; Sutskever et al. 2014, https://arxiv.org/abs/1409.3215).
         target_vocabulary: `Vocabulary` of the targets, where they have tokens or options of their own; or `None`. One
             that equals `vocabulary` is the same as `None`.
+        reverse_target: bool. Whether the model writes answers from their last token on, as sums are worked out on
+            paper; strings and ids that come out are in their usual order.
 
     Attributes:
         source_vocabulary: `Vocabulary` of the sources.
@@ -45,7 +47,9 @@ class PairPreprocessor(Preprocessor):
         ([[0, 0, 0, 8, 2, 10, 8]], [[1, 9, 5, 0]], [[9, 5, 0, 0]])
     """
 
-    def __init__(self, vocabulary, source_length, target_length, reverse=False, target_vocabulary=None):
+    def __init__(
+        self, vocabulary, source_length, target_length, reverse=False, target_vocabulary=None, reverse_target=False
+    ):
         if source_length < 1 or target_length < 1:
             raise ValueError(
                 "source_length and target_length must be at least 1. "
@@ -54,7 +58,7 @@ class PairPreprocessor(Preprocessor):
         if not isinstance(target_vocabulary, Vocabulary | None):
             raise ValueError(f"target_vocabulary must be a Vocabulary or None. Received: {target_vocabulary!r}")
         lengths = {"source_length": int(source_length), "target_length": int(target_length)}
-        super().__init__(vocabulary, **lengths, reverse=bool(reverse))
+        super().__init__(vocabulary, **lengths, reverse=bool(reverse), reverse_target=bool(reverse_target))
         self.target_vocabulary = target_vocabulary or vocabulary
 
     @classmethod
@@ -68,6 +72,7 @@ class PairPreprocessor(Preprocessor):
         lower_case=False,
         normal_form=None,
         shared=None,
+        reverse_target=False,
     ):
         """A preprocessor for `pairs`: their tokens, and the longest source and target as lengths.
 
@@ -86,6 +91,7 @@ class PairPreprocessor(Preprocessor):
             normal_form: str, the Unicode normal form in which sources are read, or `None`; see `Vocabulary`.
             shared: bool. `True` for one vocabulary, whose options apply to targets as well; `False` for two, which
                 have the tokens of their own side only. `None` chooses as above.
+            reverse_target: see the class.
 
         Raises:
             ValueError: without any pair, for an empty side or invalid UTF-8, or `shared=True` with two ways to split.
@@ -113,7 +119,7 @@ class PairPreprocessor(Preprocessor):
             raise ValueError("There are no pairs. Received an empty dataset.")
         vocabulary = Vocabulary(sources | targets if shared else sources, source_split, unknown, **options)
         target_vocabulary = None if shared else Vocabulary(targets, target_split)
-        return cls(vocabulary, source_length, target_length, reverse, target_vocabulary)
+        return cls(vocabulary, source_length, target_length, reverse, target_vocabulary, reverse_target)
 
     def encode_sources(self, strings):
         """Sources as the encoder reads them.
@@ -174,12 +180,23 @@ class PairPreprocessor(Preprocessor):
         return (ids[:, ::-1] if self.reverse else ids), errors
 
     def encode_targets(self, strings):
-        """Targets as the answer to be learnt: `(ids, errors)` as in `encode_sources`, never reversed."""
-        return encode_strings(self.target_vocabulary, strings, self.target_length, "target")
+        """Targets as the answer to be learnt: `(ids, errors)` as in `encode_sources`, but see `reverse_target`."""
+        ids, errors = encode_strings(self.target_vocabulary, strings, self.target_length, "target")
+        return self.in_reading_order(ids), errors
+
+    def in_reading_order(self, ids):
+        """Ids of targets as one reads them, from the order in which a model writes them; or the other way round.
+
+        Args:
+            ids: int32 `[batch, length]`; what follows an end must be padding, and stays where it is.
+        """
+        if not self.reverse_target:
+            return ids
+        return tf.reverse_sequence(ids, tf.math.count_nonzero(ids, axis=1, dtype=tf.int32), seq_axis=1)
 
     def decode(self, ids):
-        """Targets `[batch]` of ids `[batch, length]`; what follows an end must be padding."""
-        return self.target_vocabulary.join(ids)
+        """Targets `[batch]` of ids `[batch, length]` as a model writes them; what follows an end must be padding."""
+        return self.target_vocabulary.join(self.in_reading_order(ids))
 
     def pair_errors(self, sources, targets):
         """What is wrong with each pair, string `[batch]`; `""` where nothing is."""

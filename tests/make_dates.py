@@ -2,8 +2,8 @@
 
     python tests/make_dates.py FOLDER
 
-makes `dates_train.tsv` (50,000 lines) and `dates_test.tsv` (5,000). No date of the one stands in the other, in any
-spelling.
+makes `dates_train.tsv` (50,000 lines), `dates_validation.tsv` (5,000) and `dates_test.tsv` (10,000). No date of one
+stands in another, in any spelling.
 """
 
 import pathlib
@@ -14,8 +14,8 @@ from seqzoo.pipelines.pairs import decoded
 
 
 def write(folder):
-    """Writes both files into a folder."""
-    for split in ("train", "test"):
+    """Writes the files into a folder."""
+    for split in ("train", "validation", "test"):
         lines = (f"{source}\t{target}\n" for source, target in decoded(load_dates(split)))
         (pathlib.Path(folder) / f"dates_{split}.tsv").write_text("".join(lines), encoding="utf-8")
 

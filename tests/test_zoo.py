@@ -199,6 +199,7 @@ def fine_tuned(name, load_weights, data, held_out, **options):
     return evaluate(model, held_out)
 
 
+@pytest.mark.slow(minutes=1)
 def test_preset_is_a_better_start_for_a_task_of_ones_own_than_none():
     """The difference of two numbers, on half of all pairs of up to two digits."""
     pairs = [(f"{a}+{b}", str(abs(a - b))) for a in range(100) for b in range(100)]

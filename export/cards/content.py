@@ -16,6 +16,7 @@ from seqzoo.pipelines import as_pairs, digits_of_sums
 from seqzoo.pipelines.pairs import decoded
 from seqzoo.runtime import processors
 from seqzoo.training import RECIPES, evaluate, evaluate_sums
+from seqzoo.training.evaluation.errors import error_analysis
 from seqzoo.training.evaluation.sums import MAX_EXHAUSTIVE_DIGITS, score_sums
 
 _PACKAGES = ("seqzoo", "tensorflow", "keras", "tensorflow-datasets", "numpy", "ai-edge-litert")
@@ -34,8 +35,8 @@ def make_card(recipe, model, folder, training, metrics, data, measured, quantize
         model: the trained model.
         folder: what ships: files and SavedModel `1/`, of which sizes and signatures are taken.
         training: the run's folder; see `seqzoo.training.train`.
-        metrics: that run's metrics.
-        data: `(training, held_out, preprocessor)`, see the recipe's `training_data`.
+        metrics: that run's metrics, on the data held out.
+        data: `(training, held_out, tested)`, see the recipe's `training_data` and `test_data`.
         measured: the verification of the model on the rows that its exports were scored on.
         quantized: dictionary from each way of keeping LiteRT weights to the report of `litert`; empty for none.
         seed: int, the run's.
@@ -45,7 +46,10 @@ def make_card(recipe, model, folder, training, metrics, data, measured, quantize
         A dictionary of what JSON holds. `command` is `None` for a variant of a recipe, which no command makes; weights
         depend on `simd`, the processor's vector instructions, and above 256 units on `processors`; `data` has the
         `source`, the name of known data or `None`; `sums` are all of them up to 3 digits, else those held out;
-        `outside` are sums with one operand of a digit more; `excerpt` is the beginning of a text held out.
+        `held_out` are figures on rows that no choice was made on, if there are such: `validation` are those on the
+        rows that were held out for choices then, else `None`; `beam` those of answers found with the preset's beam, or
+        `None`; `errors` are what `error_analysis` returns; `outside` are sums with one operand of a digit more;
+        `excerpt` is the beginning of a text held out.
     """
     name = pathlib.Path(data_file).name if data_file else None
     source = recipe.data_name if data_file is None else None
@@ -53,6 +57,10 @@ def make_card(recipe, model, folder, training, metrics, data, measured, quantize
         source = "tiny_shakespeare"
     with open(training / "history.csv", encoding="utf-8") as file:
         curve = [float(row[recipe.metric]) for row in csv.DictReader(file)]
+    tested = data[2]
+    facts, choices = _data_facts(*data, metrics), None
+    if "test_rows" in facts:
+        choices, metrics = _selected(metrics), {**metrics, **evaluate(model, tested)}
     is_variant = recipe.name not in RECIPES or recipe != RECIPES[recipe.name].for_data(data_file)
     return {
         "preset": recipe.name,
@@ -67,7 +75,7 @@ def make_card(recipe, model, folder, training, metrics, data, measured, quantize
         "processors": processors(),
         "cpu_minutes": round(metrics["cpu_seconds"]["total"] / 60, 1),
         "wall_minutes": round(metrics["wall_seconds"] / 60, 1),
-        "data": {"name": name or recipe.data_name, "source": source, **_data_facts(*data[:2], metrics)},
+        "data": {"name": name or recipe.data_name, "source": source, **facts},
         "recipe": dataclasses.asdict(recipe),
         "parameters": model.count_params(),
         "weights_sha256": weights_sha256(model),
@@ -76,14 +84,16 @@ def make_card(recipe, model, folder, training, metrics, data, measured, quantize
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         },
-        "held_out": {key: value for key, value in metrics.items() if key in _HELD_OUT},
+        "held_out": _selected(metrics),
+        "validation": choices,
+        "beam": _with_beam(model, tested, recipe.beam_size),
         "curve_label": recipe.metric_label,
         "curve": curve,
         "litert": {
             name: {key: report[key] for key in ("bytes", "rows", "equal", "score")}
             for name, report in quantized.items()
         },
-        **_FIGURES[model.task](model, data[1], metrics, source, measured),
+        **_FIGURES[model.task](model, tested, metrics, source, measured),
         "signatures": _signatures(folder),
     }
 
@@ -107,16 +117,29 @@ def weights_sha256(model):
     return digest.hexdigest()
 
 
-def _data_facts(training, held_out, metrics):
+def _selected(metrics):
+    return {key: value for key, value in metrics.items() if key in _HELD_OUT}
+
+
+def _with_beam(model, pairs, beam_size):
+    """The figures of answers found with a beam; `None` where the preset's are greedy."""
+    if beam_size == 1:
+        return None
+    return {"beam_size": beam_size, **_selected(evaluate(model, pairs, beam_size=beam_size))}
+
+
+def _data_facts(training, held_out, tested, metrics):
+    """The size of each part and the SHA-256 of the text, or of a part's lines; no `test` that is what is held out."""
     if "data_sha256" in metrics:
         return {"train_tokens": len(training), "held_out_tokens": len(held_out), "sha256": metrics["data_sha256"]}
     facts = {}
-    for name, pairs in (("train", training), ("held_out", held_out)):
+    for name, pairs in (("train", training), ("held_out", held_out), ("test", tested)):
         digest, rows = hashlib.sha256(), 0
         for source, target in decoded(as_pairs(pairs)):
             digest.update(f"{source}\t{target}\n".encode())
             rows += 1
-        facts |= {f"{name}_rows": rows, f"{name}_sha256": digest.hexdigest()}
+        if name != "test" or facts["held_out_sha256"] != digest.hexdigest():
+            facts |= {f"{name}_rows": rows, f"{name}_sha256": digest.hexdigest()}
     return facts
 
 
@@ -124,7 +147,7 @@ def _pair_figures(model, held_out, metrics, source, measured):
     # Users' pairs may look like sums and be anything.
     digits = digits_of_sums(model.preprocessor) if source else None
     if digits is None:
-        return {"examples": metrics["examples"]}
+        return {"examples": metrics["examples"], "errors": error_analysis(model, held_out)}
     operands = np.array([source.split("+") for source in measured.rows[0]], "int64")
     sums = score_sums(operands, measured.own_answers)
     right = [each for each in metrics["examples"] if each["answer"] == each["target"]]

@@ -14,6 +14,23 @@ _TEXTS = {
 }
 
 
+# By the name of a data set: what its models do, what they are not for, and whose notice goes with them.
+_PAIRS = {
+    "cmudict": (
+        "Pronounces English words: letters → the phonemes of the CMU Pronouncing Dictionary, without stress",
+        "names, abbreviations and words of other languages, which it reads as if they were English words; or where "
+        "stress matters, which it does not mark. It is a dictionary's American English.",
+        "Made of the CMU Pronouncing Dictionary, Copyright (C) 1993-2015 Carnegie Mellon University, all rights "
+        "reserved; its notice is in `NOTICE.txt`.",
+    ),
+    "dates": (
+        "Writes dates of the years 1950 to 2049, in eleven languages and many spellings, in ISO 8601",
+        "dates of other years or languages, or such that mean two days: `3/4/1990` is 3 April here and 4 March there.",
+        "",
+    ),
+}
+
+
 def card_page(card):
     """The Markdown of a card; see `seqzoo.export.cards.content.make_card` for what is in it."""
     is_text = "excerpt" in card
@@ -37,6 +54,7 @@ def card_page(card):
         _table(("file", "KiB"), [(f"`{name}`", f"{size / 1024:,.1f}") for name, size in card["bytes"].items()]),
         "## Signatures",
         *_signatures(card),
+        *_notice(card),
         "`card.json` holds the same figures and more.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -61,6 +79,9 @@ def _about(card, is_text):
             "doing sums. It shows what a small seq2seq model learns, and is a start for tasks over the same "
             f"characters. Numbers of more than {digits} digits are outside its training data; see below.",
         )
+    if card["data"]["source"] in _PAIRS:
+        does, limits, _ = _PAIRS[card["data"]["source"]]
+        return f"{does} ({kind}, {size}).", limits
     return (
         f"Answers strings as in the pairs of {card['data']['name']} ({kind}, {size}).",
         "sources of another kind than its training data: it answers them too, without a sign that it guesses.",
@@ -86,6 +107,17 @@ def _pair_figures(card):
         f"{_wrong(sources, held_out['exact_match']):,} do not; character accuracy is "
         f"{held_out['character_accuracy']:.3%}, each answer's end included.{errors}"
     )
+    if beam := card.get("beam"):
+        yield (
+            f"With a beam of {beam['beam_size']}, as the SavedModel answers, **{beam['exact_match']:.2%}** match "
+            f"exactly; the token error rate is {beam['token_error_rate']:.3%}."
+        )
+    if choices := card.get("validation"):
+        yield (
+            "These are test rows, on which nothing was chosen. On the rows that were held out for choices, "
+            f"{choices['exact_match']:.2%} of {choices['sources']:,} sources match exactly."
+        )
+    yield from _errors(card.get("errors"))
     if "sums" not in card:
         return
     sums, digits = card["sums"], card["digits"]
@@ -103,6 +135,27 @@ def _pair_figures(card):
     )
     if outside["wrong"]:
         yield _answers(outside["wrong"])
+
+
+def _errors(errors):
+    if not errors:
+        return
+    rows = [
+        (str(length), f"{each['sources']:,}", f"{each['errors']:,}", f"{each['errors'] / each['sources']:.1%}")
+        for length, each in errors["by_length"].items()
+    ]
+    yield _table(("tokens of the source", "sources", "wrong", ""), rows)
+    if errors["confusions"]:
+        rows = [
+            (
+                f"`{each['target']}`" if each["target"] else "nothing",
+                f"`{each['answer']}`" if each["answer"] else "nothing",
+                f"{each['count']:,}",
+            )
+            for each in errors["confusions"]
+        ]
+        yield "The most frequent errors, in wrong answers beside the nearest right one:"
+        yield _table(("right", "written", "times"), rows)
 
 
 def _text_figures(card):
@@ -210,6 +263,11 @@ def _made(card):
         f"processor (this one had {simd} instructions and {card['processors']} cores; above 256 units their number "
         "counts too); on another one the last digits differ, and with them the weights."
     )
+
+
+def _notice(card):
+    notice = _PAIRS.get(card["data"]["source"], ("", "", ""))[2]
+    return [notice] if notice else []
 
 
 def _signatures(card):

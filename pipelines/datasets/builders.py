@@ -2,9 +2,14 @@
 
 import tensorflow_datasets as tfds
 
+from seqzoo.pipelines.pairs import as_pairs
 
-def pairs_info(builder):
-    """The `tfds.core.DatasetInfo` of a builder of `source` and `target` texts, which its docstring describes."""
+
+def pairs_info(builder, **facts):
+    """The `tfds.core.DatasetInfo` of a builder of `source` and `target` texts, which its docstring describes.
+
+    `facts` are further arguments of `DatasetInfo`, such as `homepage`, `citation` and `license`.
+    """
     text = tfds.features.Text()
     return tfds.core.DatasetInfo(
         builder=builder,
@@ -12,6 +17,7 @@ def pairs_info(builder):
         features=tfds.features.FeaturesDict({"source": text, "target": text}),
         supervised_keys=("source", "target"),
         disable_shuffling=True,
+        **facts,
     )
 
 
@@ -19,3 +25,35 @@ def numbered_examples(rows):
     """`(source, target)` rows as TFDS takes examples, in their order."""
     for row, (source, target) in enumerate(rows):
         yield row, {"source": source, "target": target}
+
+
+def prepare(builder, manual_dir=None):
+    """Downloads what a builder needs, checks it against its registered checksums, and writes the data set.
+
+    Does nothing where TFDS' folder holds the data set already.
+
+    Args:
+        builder: `tfds.core.DatasetBuilder`.
+        manual_dir: folder with the files that it would download, under the names that its `checksums.tsv` has; `None`
+            to download them.
+
+    Raises:
+        ValueError: where a file is not in `manual_dir` and cannot be downloaded, or has other bytes.
+    """
+    try:
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual_dir))
+    except Exception as error:  # TFDS lets through whatever its HTTP client raises.
+        files = "\n".join(f"  {info.filename} from {url}" for url, info in (builder.url_infos or {}).items())
+        raise ValueError(
+            f"The data set {builder.name} cannot be prepared: {_first_line(error)}. Where there is no network, put "
+            f"its files into a folder and name that, --manual-dir DIR. Its files:\n{files}"
+        ) from error
+
+
+def load_prepared(builder, split):
+    """The rows of a split of a data set that `prepare` wrote; `tf.data.Dataset` of `(source, target)` scalars."""
+    return as_pairs(builder.as_dataset(split=split, as_supervised=True))
+
+
+def _first_line(error):
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".:")

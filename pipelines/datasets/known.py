@@ -1,11 +1,21 @@
 """Which data set a preprocessor was made for."""
 
 from seqzoo.pipelines.datasets.addition.sums import load_test_sums
-from seqzoo.pipelines.datasets.dates.rows import DatesData, load_dates
+from seqzoo.pipelines.datasets.cmudict.rows import CmudictData
+from seqzoo.pipelines.datasets.dates.rows import DatesData
 
 
 def load_test_rows(preprocessor):
-    """The test split of the data set that a preprocessor was made for, sums or dates; `None` for any other one."""
-    if preprocessor == DatesData().preprocessor(getattr(preprocessor, "reverse", False)):
-        return load_dates("test")
+    """The test split of the data set that a preprocessor was made for: sums, dates or English pronunciations.
+
+    Returns:
+        `tf.data.Dataset` of `(source, target)` string scalars; `None` for any other preprocessor.
+
+    Raises:
+        ValueError: where the data set has to be downloaded and cannot be.
+    """
+    orders = [getattr(preprocessor, name, False) for name in ("reverse", "reverse_target")]
+    for data in (DatesData(), CmudictData()):
+        if preprocessor == data.preprocessor(*orders):
+            return data.load_test()
     return load_test_sums(preprocessor)

@@ -85,6 +85,7 @@ def _parser():
 
     train = command("train", commands.train, "train a recipe on its own data set, or on your data", json=True)
     train.add_argument("recipe", metavar="RECIPE")
+    _add_manual_dir(train)
     _add_run_options(train)
     train.add_argument("--batch-size", type=_positive, metavar="N")
     train.add_argument("--hidden-dim", type=_positive, metavar="N")
@@ -96,6 +97,8 @@ def _parser():
     both = "read sources in both directions"
     train.add_argument("--bidirectional", action=argparse.BooleanOptionalAction, help=both)
     train.add_argument("--reverse", action=argparse.BooleanOptionalAction, help="turn sources around")
+    text = "write answers from their last token on"
+    train.add_argument("--reverse-target", action=argparse.BooleanOptionalAction, help=text)
     _add_reading_options(train)
     train.add_argument("--window", type=_positive, metavar="N", help="tokens that a language model learns from at once")
     train.add_argument("--lines", action=argparse.BooleanOptionalAction, help="each line is a text that ends")
@@ -110,6 +113,7 @@ def _parser():
 
     build = command("build", commands.build, "make a preset: training, exports, figures, model card", json=True)
     build.add_argument("recipe", metavar="RECIPE")
+    _add_manual_dir(build)
     build.add_argument("--output", metavar="DIR", required=True, help="a folder, new or empty (or to resume)")
     build.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the recipe's own)")
     build.add_argument("--seed", type=_seed, default=0, metavar="N")
@@ -118,6 +122,7 @@ def _parser():
 
     tune = command("tune", commands.tune, "search a recipe's hidden sizes and training with KerasTuner", json=True)
     tune.add_argument("recipe", metavar="RECIPE")
+    _add_manual_dir(tune)
     _add_run_options(tune)
     _add_reading_options(tune)
     tune.add_argument("--tuner", choices=["random", "grid", "bayesian", "hyperband"], default="random")
@@ -145,6 +150,11 @@ def _parser():
     generate.add_argument("source", metavar="SOURCE", nargs="*", default=[], help="(default: lines of standard input)")
     text = "the N best answers, a line each: source<TAB>answer<TAB>natural logarithm of its probability"
     generate.add_argument("--n-best", type=_positive, metavar="N", help=text)
+    text = (
+        "source<TAB>target lines: a source that stands there is answered from them, any other by the model; with "
+        "--n-best a second column, lexicon or model, says by which, and the lexicon's have no logarithm"
+    )
+    generate.add_argument("--lexicon", metavar="FILE", help=text)
     _add_search_options(generate, "1, greedy search; with --n-best N, and at least 5")
 
     align = command("align", model_commands.align, "show which tokens of a source an answer was read from", json=True)
@@ -190,6 +200,11 @@ def _parser():
     figure.add_argument("--recipe", choices=["book", "zoo"], default="book")
     _add_run_options(figure)
     return parser
+
+
+def _add_manual_dir(parser):
+    text = "where the files of the recipe's own data set are, if not to be downloaded"
+    parser.add_argument("--manual-dir", metavar="DIR", help=text)
 
 
 def _add_run_options(parser):

@@ -13,6 +13,7 @@ from seqzoo.reports import cell, print_export, print_json, print_metrics, print_
 _RECIPE_FIELDS = (
     "epochs", "batch_size", "hidden_dim", "embedding_dim", "num_layers", "cell", "dropout", "label_smoothing",
     "bidirectional", "reverse", "source_split", "target_split", "lower_case", "normal_form", "unknown",
+    "reverse_target",
     "learning_rate", "window", "lines", "shards",
 )  # fmt: skip
 _PRESET_COLUMNS = (
@@ -101,7 +102,7 @@ def train(options):
 
     name = options.recipe
     chosen = recipe_found_by_search(options.config, name) if options.config else recipe(name)
-    with _running(options) as arguments:
+    with _running(options, chosen) as arguments:
         _, metrics = train(_with_options(chosen, options), options.output, **arguments)
     # Workers other than the chief have no metrics.
     if metrics is not None and not print_json(options, metrics):
@@ -126,8 +127,9 @@ def build(options):
     from seqzoo import export
     from seqzoo.training import recipe
 
-    with _running(options) as arguments:
-        card = export.build(recipe(options.recipe), options.output, **arguments)
+    chosen = recipe(options.recipe)
+    with _running(options, chosen) as arguments:
+        card = export.build(chosen, options.output, **arguments)
     if print_json(options, card):
         return
     print_metrics(card["held_out"])
@@ -154,7 +156,7 @@ def tune(options):
         for name, texts in _by_name("--space", options.space)
     }
     fixed = {name: model.parsed(name, text) for name, text in _by_name("--fix", options.fix)}
-    with _running(options) as arguments:
+    with _running(options, chosen) as arguments:
         tuner = search(chosen, options.output, space=space, fixed=fixed, **arguments)
     if is_worker():
         return
@@ -206,10 +208,11 @@ def figure(options):
 
 
 @contextlib.contextmanager
-def _running(options):
+def _running(options, recipe=None):
     """Sends Keras' progress to standard error, caches what is compiled; yields the arguments that runs share.
 
-    `verbose` is a bar on a terminal, else a line an epoch.
+    Before that, it prepares the recipe's own data set from files that the user has. `verbose` is a bar on a terminal,
+    else a line an epoch.
     """
     from seqzoo.compilation_cache import use_compilation_cache
 
@@ -218,6 +221,8 @@ def _running(options):
         use_compilation_cache()
     arguments["compile_options"] = None if options.xla else {"jit_compile": False}
     with contextlib.redirect_stdout(sys.stderr):
+        if recipe and options.manual_dir:
+            recipe.prepare(options.manual_dir)
         yield {**arguments, "verbose": 1 if sys.stderr.isatty() else 2}
 
 

@@ -50,7 +50,7 @@ def _data(options, model):
     preprocessor = model.preprocessor
     data = preprocessor.read(options.data) if options.data else load_test_rows(preprocessor)
     if data is None:
-        raise ValueError(f"{options.model} is not a model of sums of 2 to 5 digits or of dates: give data, --data FILE")
+        raise ValueError(f"{options.model} was not trained on a data set of a recipe: give data, --data FILE")
     return data
 
 
@@ -62,34 +62,65 @@ def generate(options):
     if options.n_best:
         model.n_best_each((), options.n_best, **search)
         answer = functools.partial(model.n_best, n=options.n_best, **search)
+    look_up = _lexicon(options, model)
     interactive = not options.source and sys.stdin.isatty()
     sources = map(os.fsencode, options.source) if options.source else _lines(sys.stdin.buffer)
     status = 0
-    for number, source, answers, error in _answered(model, sources, 1 if interactive else _ROWS_AT_ONCE, answer):
+    rows_at_once = 1 if interactive else _ROWS_AT_ONCE
+    for number, source, listed, answers, error in _answered(model, sources, rows_at_once, look_up, answer):
         if error:
             print(f"error: row {number}: {printable(error)}", file=sys.stderr)
             status = 2
-        if options.n_best:
-            for text, log_probability in answers or ():
-                print(printable(source.decode()), text, f"{log_probability:z.4f}", sep="\t", flush=interactive)
-        else:
-            print(answers or "", flush=interactive)
+        if not options.n_best:
+            print(listed[0] if listed else answers or "", flush=interactive)
+            continue
+        lines = [("lexicon", text, "") for text in listed[: options.n_best]]
+        lines += [("model", text, f"{log_probability:z.4f}") for text, log_probability in answers or ()]
+        for origin, *columns in lines:
+            columns = columns if options.lexicon is None else [origin, *columns]
+            print(printable(source.decode()), *columns, sep="\t", flush=interactive)
     return status
+
+
+def _lexicon(options, model):
+    """A function from a source, `bytes`, to what the lexicon lists for it: a list of `str`, empty if it does not."""
+    from seqzoo.pipelines import alternatives, read_pairs
+
+    if options.lexicon is None:
+        return lambda source: []
+    # Neither lengths nor tokens are checked against the model: a lexicon is also for sources that it cannot read.
+    targets = alternatives(read_pairs(options.lexicon), model.preprocessor)
+    normalize = model.preprocessor.source_vocabulary.normalize_string
+
+    def look_up(source):
+        try:
+            return targets.get(normalize(source.decode()), [])
+        except UnicodeDecodeError:
+            return []
+
+    return look_up
 
 
 def _lines(file):
     return (line.rstrip(b"\r\n") for line in file)
 
 
-def _answered(model, sources, rows_at_once, answer):
-    """`(number, source, answers, error)` of each source, in order; a wrong one has no answers, and an error."""
+def _answered(model, sources, rows_at_once, look_up, answer):
+    """`(number, source, listed, answers, error)` of each source, in order.
+
+    What the lexicon lists for a source stands in place of the model's answers. A wrong one has neither, and an error.
+    """
     numbered = enumerate(sources, 1)
     for block in iter(lambda: list(itertools.islice(numbered, rows_at_once)), []):
         _, errors = model.preprocessor.encode_sources([source for _, source in block])
-        rows = [(*row, error.decode()) for row, error in zip(block, errors.numpy(), strict=True)]
-        answers = iter(answer([source for _, source, error in rows if not error]))
-        for number, source, error in rows:
-            yield number, source, None if error else next(answers), error
+        found = [look_up(source) for _, source in block]
+        rows = [
+            (*row, listed, "" if listed else error.decode())
+            for row, listed, error in zip(block, found, errors.numpy(), strict=True)
+        ]
+        answers = iter(answer([source for _, source, listed, error in rows if not (listed or error)]))
+        for number, source, listed, error in rows:
+            yield number, source, listed, None if listed or error else next(answers), error
 
 
 def align(options):

@@ -26,9 +26,15 @@ def test_build_makes_a_card(run, sums_file, tmp_path):
     status, output, errors = run("build", *options)
     assert (status, output) == (2, "")
     assert "already holds another run" in errors
-    status, output, _ = run("build", *options, "--resume")
-    assert status == 0
-    assert f"card          {made}/card.md" in output
+
+
+@pytest.mark.slow(minutes=1)
+def test_build_that_is_whole_is_exported_again_when_it_is_resumed(run, sums_file, tmp_path):
+    options = ["pairs_baseline", "--data", sums_file, "--output", tmp_path / "made", "--no-xla"]
+    for more in ([], ["--resume"]):
+        status, output, _ = run("build", *options, *more)
+        assert status == 0
+        assert f"card          {tmp_path}/made/card.md" in output
 
 
 def test_figure_draws_three_curves(run, sums_file, tmp_path):

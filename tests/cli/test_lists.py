@@ -45,7 +45,9 @@ def test_recipes_have_the_fields_of_their_class_and_what_they_train_on(run):
     rows = {row["name"]: row for row in json.loads(output)["recipes"]}
     assert list(rows) == list(RECIPES)
     assert rows["addition_reverse"]["data"] == "addition/digits_3"
-    assert rows["addition_reverse"]["dataset"] == {"digits": 3, "commute": True, "short_sums": 3}
+    assert rows["addition_reverse"]["dataset"] == {
+        "digits": 3, "commute": True, "short_sums": 3, "fresh": False,
+    }  # fmt: skip
     assert rows["addition_reverse"]["parameters"] == 150_573
     assert rows["addition_reverse"]["command"] == "seqzoo train addition_reverse --output DIR"
     assert rows["pairs_baseline"]["data"] == "--data FILE"

@@ -21,11 +21,8 @@ def test_presets_answer_by_name_anywhere(warm_command, tmp_path):
     [
         (["generate", "{text}", "abc"], "A LanguageModel continues prompts and answers no sources: use seqzoo sample"),
         (["sample", "{pairs}"], "A PeekySeq2Seq answers sources and continues no prompts: use seqzoo generate"),
-        (["evaluate", "{text}"], "{text} is not a model of sums of 2 to 5 digits or of dates: give data, --data FILE"),
-        (
-            ["evaluate", "{pairs}"],
-            "{pairs} is not a model of sums of 2 to 5 digits or of dates: give data, --data FILE",
-        ),
+        (["evaluate", "{text}"], "{text} was not trained on a data set of a recipe: give data, --data FILE"),
+        (["evaluate", "{pairs}"], "{pairs} was not trained on a data set of a recipe: give data, --data FILE"),
         (
             ["evaluate", "{text}", "--exhaustive"],
             "All sums are evaluated for models of up to 3 digits; this one is not a model of sums: "

@@ -118,6 +118,7 @@ def test_model_and_vocabularies_are_as_the_options_say(train_briefly, tmp_path):
     assert errors.splitlines()[-1].startswith(f"error: {validation}:1: source 'HALLO unknown' has the word 'HALLO'")
 
 
+@pytest.mark.slow(minutes=1)
 def test_few_pairs_are_passed_over_often_enough_unless_the_epochs_are_given(run, pair_file, tmp_path, monkeypatch):
     small = {"model": "Seq2Seq", "cell": "simple_rnn", "hidden_dim": 4, "embedding_dim": 4}
     short = dataclasses.replace(RECIPES["pairs_attention"], **small, epochs=2, min_steps=9)

@@ -95,7 +95,13 @@ PAIR_FORMS = {
 }
 
 
-@pytest.mark.parametrize("data", PAIR_FORMS.values(), ids=PAIR_FORMS)
+def forms(named, quick):
+    """Parameters for each form of data, of which those that are not quick run with the slow tests."""
+    slow = pytest.mark.slow(minutes=1)
+    return [pytest.param(form, id=name, marks=() if name in quick else slow) for name, form in named.items()]
+
+
+@pytest.mark.parametrize("data", forms(PAIR_FORMS, {"tuple", "bytes", "dataset", "two arrays", "dictionary"}))
 def test_pairs_of_every_form_train_the_same(data, pair_weights, small):
     assert small.weights(fitted(PAIR_TASK, *data, epochs=1)[0]) == pair_weights
 
@@ -111,7 +117,7 @@ VALIDATION_FORMS = {
 }
 
 
-@pytest.mark.parametrize("data", VALIDATION_FORMS.values(), ids=VALIDATION_FORMS)
+@pytest.mark.parametrize("data", forms(VALIDATION_FORMS, {"tuple of pairs", "dataset", "two arrays", "dictionary"}))
 def test_validation_pairs_of_every_form_are_scored_the_same(data, validated):
     model, history = validated
     assert fitted(PAIR_TASK, PAIRS[:9], epochs=1, validation_data=data)[1] == history

@@ -124,6 +124,7 @@ train(small.text_recipe(), "run", "text.txt", verbose=0, compile_options=small.E
 """
 
 
+@pytest.mark.slow(minutes=1)
 def test_kill_in_the_middle_of_saving_leaves_the_checkpoint_before(small, text_file, warm_python, tmp_path):
     command = [warm_python / "python", "-c", KILLED_WHILE_SAVING]
     result = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, check=False)

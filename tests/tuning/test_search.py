@@ -83,7 +83,7 @@ def test_killed_and_resumed_search_is_as_one_left_alone(small_search, warm_pytho
         pytest.param("random", False, marks=pytest.mark.slow(minutes=1)),
         ("grid", True),
         pytest.param("bayesian", True, marks=pytest.mark.slow(minutes=1)),
-        ("hyperband", True),
+        pytest.param("hyperband", True, marks=pytest.mark.slow(minutes=1)),
         pytest.param("random", True, marks=pytest.mark.slow(minutes=1)),
     ],
 )

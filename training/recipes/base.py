@@ -1,5 +1,6 @@
 """What all recipes have in common."""
 
+import contextlib
 import dataclasses
 from typing import ClassVar
 
@@ -24,6 +25,7 @@ class Recipe:
     dataset_classes: ClassVar[tuple[type, ...]]
     model_fields: ClassVar[tuple[str, ...]]
     loss = "auto"
+    beam_size = 1
 
     def __post_init__(self):
         for name in ("embedding_dim", "hidden_dim", "num_layers", "batch_size", "epochs", "shards"):
@@ -48,6 +50,16 @@ class Recipe:
         """The name of its own data set, or `None`."""
         return self.dataset.name if self.dataset else None
 
+    def prepare(self, manual_dir):
+        """Writes its own data set to TFDS' folder from files that the user downloaded to `manual_dir`.
+
+        Raises:
+            ValueError: for a recipe whose data set downloads nothing, or files that are not there or not the same.
+        """
+        if not hasattr(self.dataset, "prepare"):
+            raise ValueError(f"The recipe {self.name} downloads no data set that TFDS prepares: leave out --manual-dir")
+        self.dataset.prepare(manual_dir)
+
     def for_data(self, data):
         """The recipe for a file of data: without its own data set, whose options apply to that data set alone."""
         return self if data is None else dataclasses.replace(self, dataset=None)
@@ -60,7 +72,11 @@ class Recipe:
             return cls(**config)
         for each in cls.dataset_classes:
             if set(options) <= {field.name for field in dataclasses.fields(each)}:
-                return cls(**{**config, "dataset": each(**options)})
+                dataset = None
+                with contextlib.suppress(ValueError):  # Another data set has this name.
+                    dataset = each(**options)
+                if dataset:
+                    return cls(**{**config, "dataset": dataset})
         raise ValueError(f"no data set has the options {', '.join(map(repr, options))}")
 
     def check_data(self, data, validation_data=None):
@@ -77,6 +93,15 @@ class Recipe:
     def search_data(self, data=None, validation_data=None, seed=0):
         """As `training_data`, for choices: what is kept for tests stays unseen."""
         return self.training_data(data, validation_data, seed)
+
+    def test_data(self, data, held_out):
+        """Rows to score a trained model on: those of its own data set that no choice was made on, if it has such.
+
+        Args:
+            data: see `training_data`.
+            held_out: what `training_data` returned to validate on, which serves where there is nothing else.
+        """
+        return held_out
 
     def data_facts(self, data=None):
         """What identifies the data beside their name, a dictionary."""

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from seqzoo.pipelines import AdditionData, DatesData, TextData
+from seqzoo.pipelines import AdditionData, CmudictData, DatesData, TextData
 from seqzoo.training.recipes.pairs import PairRecipe
 from seqzoo.training.recipes.texts import TextRecipe
 
@@ -45,6 +45,30 @@ RECIPES = {
         ),
         PairRecipe(
             "dates", "AttentionSeq2Seq", DatesData(), embedding_dim=32, label_smoothing=0.05, dropout=0.1, epochs=10
+        ),
+        PairRecipe(
+            "pronounce_english",
+            "AttentionSeq2Seq",
+            CmudictData(),
+            target_split="whitespace",
+            lower_case=True,
+            embedding_dim=64,
+            hidden_dim=256,
+            dropout=0.3,
+            label_smoothing=0.1,
+            epochs=40,
+            learning_rate=2e-3,
+        ),
+        PairRecipe(
+            "addition_9_digits",
+            "AttentionSeq2Seq",
+            AdditionData(digits=9, fresh=True),
+            reverse_target=True,
+            cell="gru",
+            embedding_dim=32,
+            hidden_dim=128,
+            epochs=20,
+            learning_rate=2e-3,
         ),
         # What to begin with on pairs of one's own: attention, and no fewer steps than it takes to learn.
         PairRecipe(

@@ -4,14 +4,23 @@ import dataclasses
 
 from seqzoo.models import AttentionSeq2Seq, PeekySeq2Seq, Seq2Seq, SequenceCrossentropy
 from seqzoo.models.optimizers import Adam
-from seqzoo.pipelines import AdditionData, DatesData, PairPreprocessor, as_pairs, hold_out, read_pairs
+from seqzoo.pipelines import (
+    AdditionData,
+    CmudictData,
+    DatesData,
+    PairPreprocessor,
+    as_pairs,
+    fresh_batches,
+    hold_out,
+    read_pairs,
+)
 from seqzoo.training.recipes.base import Recipe
 
 _MODELS = {model.__name__: model for model in (Seq2Seq, PeekySeq2Seq, AttentionSeq2Seq)}
 # How strings are read where no option is given, as the data sets' own preprocessors do.
 _PLAIN = {
     "source_split": "characters", "target_split": "characters", "lower_case": False, "normal_form": None,
-    "unknown": False,
+    "unknown": False, "reverse_target": False,
 }  # fmt: skip
 _VALIDATION_BATCH = 1000
 _COUNTED_ROWS = 8192
@@ -26,8 +35,8 @@ class PairRecipe(Recipe):
     Attributes:
         name: str, as the command line has it.
         model: `"Seq2Seq"`, `"PeekySeq2Seq"` or `"AttentionSeq2Seq"`.
-        dataset: `AdditionData` or `DatesData`; `None` where the user brings the data.
-        reverse: bool, see `PairPreprocessor`.
+        dataset: `AdditionData`, `CmudictData` or `DatesData`; `None` where the user brings the data.
+        reverse, reverse_target: bool, see `PairPreprocessor`.
         source_split, target_split: `"characters"` or `"whitespace"`, see `Vocabulary`.
         lower_case, normal_form: see `PairPreprocessor.from_pairs`.
         unknown: bool, whether tokens of sources that training lacks are read as an unknown token, and not refused.
@@ -44,17 +53,19 @@ class PairRecipe(Recipe):
             several times. 0 for one pass whatever their number.
         learning_rate: float, its highest value.
         decay: bool, whether the learning rate warms up and decays; else it is constant.
+        beam_size: int, with how wide a beam the SavedModel of a preset answers; 1 for greedy answers.
     """
 
     name: str
     model: str
-    dataset: AdditionData | DatesData | None = None
+    dataset: AdditionData | CmudictData | DatesData | None = None
     reverse: bool = False
     source_split: str = "characters"
     target_split: str = "characters"
     lower_case: bool = False
     normal_form: str | None = None
     unknown: bool | None = None
+    reverse_target: bool = False
     embedding_dim: int = 16
     hidden_dim: int = 128
     cell: str = "lstm"
@@ -71,10 +82,11 @@ class PairRecipe(Recipe):
     min_steps: int = 0
     learning_rate: float = 4e-3
     decay: bool = True
+    beam_size: int = 1
 
     metric = "val_exact_match"
     metric_label = "exact match on validation data"
-    dataset_classes = (AdditionData, DatesData)
+    dataset_classes = (AdditionData, CmudictData, DatesData)
     model_fields = (
         "embedding_dim", "hidden_dim", "cell", "num_layers", "dropout", "pass_cell_state", "initializer",
     )  # fmt: skip
@@ -87,6 +99,8 @@ class PairRecipe(Recipe):
             raise ValueError(f"min_steps must be a whole number from 0. Received: min_steps={self.min_steps!r}")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1). Received: label_smoothing={self.label_smoothing!r}")
+        if not isinstance(self.beam_size, int) or self.beam_size < 1:
+            raise ValueError(f"beam_size must be a whole number from 1. Received: beam_size={self.beam_size!r}")
         if self.buckets is not None and (not isinstance(self.buckets, int) or self.buckets < 1):
             raise ValueError(f"buckets must be a whole number from 1. Received: buckets={self.buckets!r}")
 
@@ -134,9 +148,16 @@ class PairRecipe(Recipe):
             training, validation = hold_out(training, seed, preprocessor=preprocessor)
         return training, validation, preprocessor
 
+    def test_data(self, data, held_out):
+        """As of every recipe: the split `test` of its own data set."""
+        return held_out if data is not None else self.dataset.load_test()
+
     def preprocessor(self, pairs):
         """A `PairPreprocessor` for these pairs, which reverses, splits and normalises as the recipe has it."""
-        return PairPreprocessor.from_pairs(pairs, self.reverse, **self._vocabulary_options())
+        options = self._vocabulary_options()
+        if self._reads_as_its_dataset(options):
+            return self.dataset.preprocessor(self.reverse, self.reverse_target)
+        return PairPreprocessor.from_pairs(pairs, self.reverse, **options)
 
     def build(self, preprocessor):
         """A new model, not compiled."""
@@ -147,9 +168,8 @@ class PairRecipe(Recipe):
         """The parameters of its model on its own data set, int; `None` where the user brings the data."""
         if not self.dataset:
             return None
-        if self._vocabulary_options() == _PLAIN:
-            return self.build(self.dataset.preprocessor(self.reverse)).count_params()
-        return self.build(self.preprocessor(self.dataset.load()[0])).count_params()
+        pairs = None if self._reads_as_its_dataset(self._vocabulary_options()) else self.dataset.load()[0]
+        return self.build(self.preprocessor(pairs)).count_params()
 
     def passes(self, pairs):
         """How many times an epoch passes over these pairs, int; see `min_steps`."""
@@ -162,6 +182,8 @@ class PairRecipe(Recipe):
 
     def batches(self, preprocessor, pairs, seed=0, epoch=None):
         """Training batches of this recipe, `tf.data.Dataset`; of its own data set with what that adds to an epoch."""
+        if getattr(self.dataset, "fresh", False):
+            return fresh_batches(preprocessor, self.dataset.digits, self.batch_size, seed, epoch)
         passes, pairs = self.passes(pairs), self._augmented(pairs)
         if passes > 1:
             pairs = as_pairs(pairs).repeat(passes)
@@ -188,6 +210,11 @@ class PairRecipe(Recipe):
 
     def _augmented(self, pairs):
         return self.dataset.augment(pairs) if self.dataset else pairs
+
+    def _reads_as_its_dataset(self, options):
+        """Whether the options of the vocabularies are those of its data set's own preprocessor, which needs no data."""
+        own = self.dataset and {**_PLAIN, **self.dataset.vocabulary_options, "reverse_target": self.reverse_target}
+        return options == own
 
     def _vocabulary_options(self):
         options = {name: getattr(self, name) for name in _PLAIN}

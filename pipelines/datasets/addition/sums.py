@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -13,8 +14,18 @@ from seqzoo.pipelines.vocabulary import Vocabulary
 
 _SEED = 7
 _BLOCK_ROWS = 8192
-_SPLIT_SIZES = {2: (4_000, 500), 3: (45_000, 5_000), 4: (200_000, 20_000), 5: (500_000, 100_000)}
-DIGITS = tuple(_SPLIT_SIZES)
+SPLIT_SIZES = {
+    2: {"train": 4_000, "test": 500},
+    3: {"train": 45_000, "test": 5_000},
+    4: {"train": 200_000, "test": 20_000},
+    5: {"train": 500_000, "test": 100_000},
+    9: {"train": 500_000, "validation": 10_000, "test": 100_000},
+}
+"""The rows of each split, by digits."""
+
+DIGITS = tuple(SPLIT_SIZES)
+# So many times as likely as the next shorter one is each length of an operand.
+_GROWTH = dict.fromkeys(DIGITS, 4) | {9: 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,15 +33,19 @@ class AdditionData:
     """The sums of up to so many digits as training data, and what a training adds to them.
 
     Attributes:
-        digits: int, 2 to 5.
+        digits: int, 2 to 5, or 9.
         commute: bool, whether each sum is also trained the other way round; see `with_commuted_sums`.
         short_sums: int, how often a sum with an operand of one digit is trained on in an epoch; see
             `with_short_sums_repeated`.
+        fresh: bool, whether each epoch has as many new sums in place of the training rows; see `fresh_batches`.
     """
 
     digits: int = 3
     commute: bool = False
     short_sums: int = 1
+    fresh: bool = False
+
+    vocabulary_options: ClassVar = {}
 
     @property
     def name(self):
@@ -38,8 +53,15 @@ class AdditionData:
         return f"addition/digits_{self.digits}"
 
     def load(self):
-        """The `(train, test)` splits, two `tf.data.Dataset`s of `(source, target)` string scalars."""
-        return load_addition(self.digits, ["train", "test"])
+        """The rows to train on and to validate on, two `tf.data.Dataset`s of `(source, target)` string scalars.
+
+        The latter are the split `validation`, or `test` where there is none.
+        """
+        return load_addition(self.digits, list(SPLIT_SIZES[self.digits])[:2])
+
+    def load_test(self):
+        """The `test` split, as in `load`."""
+        return load_addition(self.digits, "test")
 
     def augment(self, pairs):
         """What an epoch trains on, given pairs of this data set.
@@ -54,17 +76,19 @@ class AdditionData:
         """These sums where nothing is added to an epoch."""
         return AdditionData(self.digits)
 
-    def preprocessor(self, reverse=False):
+    def preprocessor(self, reverse=False, reverse_target=False):
         """The `PairPreprocessor` of its training split, without a look at that."""
-        return PairPreprocessor(Vocabulary("0123456789+"), 2 * self.digits + 1, self.digits + 1, reverse=reverse)
+        options = {"reverse": reverse, "reverse_target": reverse_target}
+        return PairPreprocessor(Vocabulary("0123456789+"), 2 * self.digits + 1, self.digits + 1, **options)
 
 
 def load_addition(digits=3, split="train"):
     """The rows of `tfds.load("addition/digits_…", as_supervised=True)`, straight from memory.
 
     Args:
-        digits: int, 2 to 5.
-        split: `"train"` or `"test"`, TFDS' slices of them such as `"train[:90%]"`, or a list of these.
+        digits: int, 2 to 5, or 9.
+        split: `"train"`, `"test"`, or of 9 digits `"validation"`; TFDS' slices of them such as `"train[:90%]"`; or a
+            list of these.
 
     Returns:
         `tf.data.Dataset` of `(source, target)` string scalars; a list of them for a list of splits.
@@ -76,8 +100,7 @@ def load_addition(digits=3, split="train"):
         return [load_addition(digits, one) for one in split]
     if digits not in DIGITS:
         raise ValueError(f"digits must be one of {DIGITS}. Received: digits={digits!r}")
-    sizes = dict(zip(("train", "test"), _SPLIT_SIZES[digits], strict=True))
-    return load_rows(split, sizes, functools.partial(addition_rows, digits))
+    return load_rows(split, SPLIT_SIZES[digits], functools.partial(addition_rows, digits))
 
 
 def load_test_sums(preprocessor):
@@ -101,10 +124,14 @@ def digits_of_sums(preprocessor):
 
 def addition_rows(digits, split):
     """The `(source, target)` rows of one split, as a list of `str` pairs."""
-    train_size, test_size = _SPLIT_SIZES[digits]
-    first, last = {"train": (0, train_size), "test": (train_size, train_size + test_size)}[split]
-    operands = _draw_pairs(digits, train_size + test_size)[first:last]
-    return [(f"{a}+{b}", str(a + b)) for a, b in operands.tolist()]
+    return [(f"{a}+{b}", str(a + b)) for a, b in operands_of(digits, split).tolist()]
+
+
+def operands_of(digits, split):
+    """The operands of one split, int64 `[rows, 2]`."""
+    sizes = SPLIT_SIZES[digits]
+    ends = dict(zip(sizes, np.cumsum(list(sizes.values())).tolist(), strict=True))
+    return _draw_pairs(digits, sum(sizes.values()))[ends[split] - sizes[split] : ends[split]]
 
 
 def with_commuted_sums(pairs, except_for=None):
@@ -164,22 +191,31 @@ def _hashes(strings):
 
 @functools.cache
 def _draw_pairs(digits, count):
-    """The first `count` different unordered pairs, int64 `[count, 2]`, in the order drawn."""
+    """The first `count` different unordered pairs, int64 `[count, 2]`, in the order drawn, or, of 9 digits, in another.
+
+    Where lengths are drawn evenly, the few pairs of short operands come up early: they would all be in the first split.
+    """
     bits = np.random.PCG64(_SEED + digits)
     drawn = np.empty((0, 2), "int64")
     while True:
         drawn = np.concatenate([drawn, np.stack([_draw_numbers(bits, digits, 2 * count) for _ in range(2)], axis=1)])
-        keys = drawn.min(axis=1) * 10**digits + drawn.max(axis=1)
-        first = np.sort(np.unique(keys, return_index=True)[1])
+        first = np.sort(np.unique(keys_of(drawn, digits), return_index=True)[1])
         if len(first) >= count:
             pairs = drawn[first[:count]]
+            if _GROWTH[digits] == 1:
+                pairs = pairs[np.argsort(bits.random_raw(count), kind="stable")]
             pairs.setflags(write=False)
             return pairs
 
 
+def keys_of(operands, digits):
+    """A number for each unordered pair of operands, int64 `[rows]` of int64 `[rows, 2]`."""
+    return operands.min(axis=1) * 10**digits + operands.max(axis=1)
+
+
 def _draw_numbers(bits, digits, count):
     """int64 `[count]`: numbers of 1 to `digits` digits. Raw bits only: NumPy keeps their stream for good."""
-    weights = 4 ** np.arange(digits, dtype="int64")
+    weights = _GROWTH[digits] ** np.arange(digits, dtype="int64")
     place = (bits.random_raw(count) % np.uint64(weights.sum())).astype("int64")
     length = np.searchsorted(np.cumsum(weights), place, side="right")
     low = np.where(length == 0, 0, 10**length)

@@ -5,7 +5,7 @@ import typing
 import tensorflow_datasets as tfds
 
 from seqzoo.pipelines.datasets.builders import numbered_examples, pairs_info
-from seqzoo.pipelines.datasets.dates.rows import date_rows
+from seqzoo.pipelines.datasets.dates.rows import SPLIT_SIZES, date_rows
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -29,12 +29,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     a capital, all lower, all upper. A source that was drawn before is drawn again. The draw is a stable sequence of
     random bits (PCG64).
 
-    **No date in two splits.** A tenth of all dates, chosen at random, is for `test` alone, in any spelling.
+    **No date in two splits.** A twentieth of all dates, chosen at random, is for `validation` alone, in any spelling,
+    and another one for `test`.
 
     | split | rows | dates to draw from |
     | --- | --- | --- |
     | `train` | 50,000 | 32,873 |
-    | `test` | 5,000 | 3,652 |
+    | `validation` | 5,000 | 1,826 |
+    | `test` | 10,000 | 1,826 |
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -46,7 +48,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return pairs_info(self)
 
     def _split_generators(self, dl_manager):
-        return {name: self._generate_examples(name) for name in ("train", "test")}
+        return {name: self._generate_examples(name) for name in SPLIT_SIZES}
 
     def _generate_examples(self, split):
         return numbered_examples(date_rows(split))

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import functools
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,8 +13,11 @@ from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
 from seqzoo.pipelines.vocabulary import Vocabulary
 
 _SEED = 8
-_SPLIT_SIZES = {"train": 50_000, "test": 5_000}
-_TEST_SHARE = 0.1
+SPLIT_SIZES = {"train": 50_000, "validation": 5_000, "test": 10_000}
+"""The rows of each split."""
+
+# Of all dates, for each split but `train`.
+_SHARE = 0.05
 # English has two orders and most of the spellings.
 _DRAWN_STYLES = (*STYLES, "en", "en")
 _CHARACTERS = (
@@ -33,13 +37,19 @@ class DatesData:
 
     name: str = "dates"
 
+    vocabulary_options: ClassVar = {}
+
     def __post_init__(self):
         if self.name != "dates":
             raise ValueError(f"The data set of dates has one name, 'dates'. Received: name={self.name!r}")
 
     def load(self):
-        """The `(train, test)` splits, two `tf.data.Dataset`s of `(source, target)` string scalars."""
-        return load_dates(["train", "test"])
+        """The `(train, validation)` splits, two `tf.data.Dataset`s of `(source, target)` string scalars."""
+        return load_dates(["train", "validation"])
+
+    def load_test(self):
+        """The `test` split, which no choice is made on; as in `load`."""
+        return load_dates("test")
 
     def augment(self, pairs):
         """What an epoch trains on, given pairs of this data set: these."""
@@ -49,16 +59,17 @@ class DatesData:
         """This data set where nothing is added to an epoch: itself."""
         return self
 
-    def preprocessor(self, reverse=False):
+    def preprocessor(self, reverse=False, reverse_target=False):
         """The `PairPreprocessor` of its training split, without a look at that."""
-        return PairPreprocessor(Vocabulary(_CHARACTERS), _SOURCE_LENGTH, _TARGET_LENGTH, reverse=reverse)
+        options = {"reverse": reverse, "reverse_target": reverse_target}
+        return PairPreprocessor(Vocabulary(_CHARACTERS), _SOURCE_LENGTH, _TARGET_LENGTH, **options)
 
 
 def load_dates(split="train"):
     """The rows of `tfds.load("dates", as_supervised=True)`, straight from memory.
 
     Args:
-        split: `"train"` or `"test"`, TFDS' slices of them such as `"train[:90%]"`, or a list of these.
+        split: `"train"`, `"validation"` or `"test"`, TFDS' slices of them such as `"train[:90%]"`, or a list of these.
 
     Returns:
         `tf.data.Dataset` of `(source, target)` string scalars; a list of them for a list of splits.
@@ -68,7 +79,7 @@ def load_dates(split="train"):
     """
     if not isinstance(split, str):
         return [load_dates(one) for one in split]
-    return load_rows(split, _SPLIT_SIZES, date_rows)
+    return load_rows(split, SPLIT_SIZES, date_rows)
 
 
 def date_rows(split):
@@ -82,9 +93,9 @@ def _draw_rows():
     bits = np.random.PCG64(_SEED)
     count = (LAST - FIRST).days + 1
     days = np.argsort(bits.random_raw(count), kind="stable").tolist()
-    tested = int(count * _TEST_SHARE)
-    days = {"train": days[tested:], "test": days[:tested]}
-    return {split: _draw_split(bits, days[split], size) for split, size in _SPLIT_SIZES.items()}
+    share = int(count * _SHARE)
+    days = {"train": days[2 * share :], "validation": days[share : 2 * share], "test": days[:share]}
+    return {split: _draw_split(bits, days[split], size) for split, size in SPLIT_SIZES.items()}
 
 
 def _draw_split(bits, days, size):

@@ -70,6 +70,7 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.slow(minutes=1)
 def test_saved_model_cli_runs_every_signature(requests, tmp_path):
     commands = []
     for signature, (folder, inputs, _) in requests.items():

@@ -157,6 +157,7 @@ def test_signature_that_differs_from_the_model_is_named(phones, pronunciations, 
         raise_if_different(result)
 
 
+@pytest.mark.slow(minutes=1)
 def test_an_ensemble_is_exported_as_one_model(pronunciations, tmp_path, texts):
     keras.utils.set_random_seed(5)
     words = [(source, target.replace("t͡ʃ", "c").replace(" ", "")) for source, target in pronunciations]

@@ -17,10 +17,8 @@ def test_every_signature_answers_as_the_model(sums, sums_report, three_digit_sum
     _check_signatures(sums, sums_report, three_digit_sums, texts)
 
 
-@pytest.mark.parametrize(
-    ("cell", "peeky", "reverse"),
-    [pytest.param("gru", False, False, marks=pytest.mark.slow(minutes=1)), ("simple_rnn", True, False)],
-)
+@pytest.mark.slow(minutes=1)
+@pytest.mark.parametrize(("cell", "peeky", "reverse"), [("gru", False, False), ("simple_rnn", True, False)])
 def test_every_signature_of_other_models_answers_as_they_do(
     sums_model, three_digit_sums, tmp_path, cell, peeky, reverse, texts
 ):

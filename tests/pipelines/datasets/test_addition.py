@@ -94,7 +94,7 @@ def test_elements_are_pairs_of_string_scalars():
 
 
 def test_every_config_says_its_digits():
-    assert list(Addition.builder_configs) == ["digits_2", "digits_3", "digits_4", "digits_5"]
+    assert list(Addition.builder_configs) == ["digits_2", "digits_3", "digits_4", "digits_5", "digits_9"]
 
 
 @pytest.mark.parametrize(("digits", "sizes"), SIZES.items())
@@ -167,7 +167,7 @@ def test_rows_are_the_same_in_every_process_and_version(digits, sha256, rows):
 
 @pytest.mark.parametrize("digits", [1, 6, 0, -2, "3", None, [2]], ids=repr)
 def test_other_digits_are_refused(digits):
-    with pytest.raises(ValueError, match=r"digits must be one of \(2, 3, 4, 5\)"):
+    with pytest.raises(ValueError, match=r"digits must be one of \(2, 3, 4, 5, 9\)"):
         load_addition(digits)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqzoo.training.evaluation.edit_distance import edit_distances
+from seqzoo.training.evaluation.edit_distance import edit_distances, edit_steps
 
 WORDS = st.lists(st.text("abc", max_size=6), min_size=1, max_size=8)
 
@@ -40,3 +40,26 @@ def test_each_row_has_the_distance_that_the_definition_says(answers, data):
     targets = data.draw(st.lists(st.text("abc", max_size=5), min_size=len(answers), max_size=len(answers)))
     expected = [recursive_distance(*row) for row in zip(answers, targets, strict=True)]
     assert edit_distances(as_ids(answers), as_ids(targets)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "target", "steps"),
+    [
+        ("cat", "cat", []),
+        ("cat", "cut", [("u", "a")]),
+        ("cart", "cat", [("", "r")]),
+        ("cat", "cart", [("r", "")]),
+        ("", "ab", [("b", ""), ("a", "")]),
+        ("ab", "", [("", "b"), ("", "a")]),
+        ("kitten", "sitting", [("g", ""), ("i", "e"), ("s", "k")]),
+    ],
+)
+def test_steps_make_the_target_of_the_answer(answer, target, steps):
+    assert edit_steps(list(answer), list(target)) == steps
+
+
+def test_there_are_as_many_steps_as_the_distance_says():
+    numbers = np.random.default_rng(0)
+    rows = numbers.integers(1, 4, [2, 200, 7]) * (np.arange(7) < numbers.integers(0, 8, [2, 200, 1]))
+    tokens = [[[int(token) for token in row if token] for row in side] for side in rows]
+    assert [len(edit_steps(*pair)) for pair in zip(*tokens, strict=True)] == edit_distances(*rows).tolist()

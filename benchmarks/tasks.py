@@ -1,0 +1,218 @@
+"""The zoo's tasks beside published figures: `python benchmarks/tasks.py --output DIR`.
+
+Trains the models, scores them on test rows, which nothing was chosen on, and prints a table for each part as Markdown;
+with `--page docs/tasks.md` each also takes the place of its own in that page. Every training and every score is a
+`seqzoo` command whose result is a file in DIR: run it again with the same DIR, and what is done is not repeated, and a
+training that was cut off goes on after its last whole epoch.
+"""
+
+import argparse
+import functools
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+from typing import NamedTuple
+
+from report import replace_table
+
+BEAM = 5
+SEEDS = (0, 1, 2)
+# Which commit, abstract or README each published figure stands in is said on the page.
+CMUDICT_PUBLISHED = (
+    ("joint n-grams, Phonetisaurus", "24.4", "", "[g2p-seq2seq]"),
+    ("bidirectional LSTM with alignments", "23.55", "5.45", "[Yao and Zweig 2015]"),
+    ("transformer, 3 layers of 256", "20.6", "", "[g2p-seq2seq]"),
+)
+# The word error rates of the task's baseline, an ensemble of transducers, on the test rows.
+SIGMORPHON_BASELINE = {
+    "high": {"eng_us": 41.94},
+    "medium": {
+        "arm_e": 7.0, "bul": 18.3, "dut": 14.7, "fre": 8.5, "geo": 0.0, "hbs_latn": 32.1, "hun": 1.8, "jpn_hira": 5.2,
+        "kor": 16.3, "vie_hanoi": 2.5,
+    },
+    "low": {
+        "ady": 22.0, "gre": 21.0, "ice": 12.0, "ita": 19.0, "khm": 34.0, "lav": 55.0, "mlt_latn": 19.0, "rum": 10.0,
+        "slv": 49.0, "wel_sw": 10.0,
+    },
+}  # fmt: skip
+SIGMORPHON_RECIPE = ("pairs_attention", "--target-split", "whitespace", "--normal-form", "NFD")
+
+
+class Bench(NamedTuple):
+    """Where results are, and where the files of data sets are that are not downloaded."""
+
+    folder: pathlib.Path
+    manual_dir: pathlib.Path | None
+
+    def train(self, name, recipe, *options):
+        """The folder of a training by a recipe, which goes on where it was cut off."""
+        folder = self.folder / name
+        if not (folder / "metrics.json").exists():
+            resume = ["--resume"] if (folder / "run.json").exists() else []
+            _seqzoo("train", recipe, "--output", folder, *options, *resume)
+        return folder
+
+    def score(self, folders, *options, beam=1):
+        """The figures of a model, or of an ensemble of several, on test rows."""
+        first, *others = (folder / "model.keras" for folder in folders)
+        place = folders[0] / f"test_{len(folders)}_models_beam_{beam}.json"
+        if not place.exists():
+            others = [each for other in others for each in ("--with", other)]
+            figures = _seqzoo("evaluate", first, *others, "--beam-size", beam, *options, "--json")
+            place.write_text(figures, encoding="utf-8")
+        return json.loads(place.read_text("utf-8"))
+
+
+class Part(NamedTuple):
+    """A table: its name, what it takes in CPU minutes, and the function from a `Bench` to its text."""
+
+    name: str
+    minutes: int
+    table: object
+
+
+def _seqzoo(*arguments):
+    """The standard output of a command."""
+    command = [sys.executable, "-m", "seqzoo", *map(str, arguments)]
+    print("+", *command[1:], file=sys.stderr, flush=True)
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
+
+
+def cmudict(bench):
+    """English words: three models, and the three as an ensemble."""
+    own = ["--manual-dir", bench.manual_dir] if bench.manual_dir else []
+    folders = [bench.train(f"cmudict/{seed}", "pronounce_english", *own, "--seed", seed) for seed in SEEDS]
+    metrics = _metrics(folders)
+    rows = [(*each, "", "") for each in CMUDICT_PUBLISHED]
+    for beam in (1, BEAM):
+        scores = [bench.score([folder], beam=beam) for folder in folders]
+        search = "greedy" if beam == 1 else f"beam of {beam}"
+        size = f"{metrics[0]['parameters'] / 1e6:.2f} M"
+        minutes = f"{statistics.mean(each['cpu_seconds']['total'] for each in metrics) / 60:.0f}"
+        name = f"`pronounce_english`, {search}, mean of {len(SEEDS)} seeds"
+        rows.append((name, *_rates(scores), "", size, minutes))
+    rows.append((f"the {len(SEEDS)} together, beam of {BEAM}", *_rates([bench.score(folders, beam=BEAM)]), "", "", ""))
+    return _table(("", "word error rate, %", "phoneme error rate, %", "source", "parameters", "CPU minutes"), rows)
+
+
+def sigmorphon(size, bench):
+    """The languages of one size, as single models and as ensembles beside the task's baseline."""
+    rows, ensembles, singles = [], [], []
+    seeds = SEEDS if size != "low" else SEEDS[:1]
+    for language, baseline in SIGMORPHON_BASELINE[size].items():
+        files = _sigmorphon_files(bench, language)
+        data = ["--data", files["train"], "--validation-data", files["validation"]]
+        folders = [
+            bench.train(f"sigmorphon/{language}/{seed}", *SIGMORPHON_RECIPE, *data, "--seed", seed) for seed in seeds
+        ]
+        tested = ["--data", files["test"]]
+        single = statistics.mean(_word_errors(bench.score([each], *tested, beam=BEAM)) for each in folders)
+        together = _word_errors(bench.score(folders, *tested, beam=BEAM)) if len(folders) > 1 else single
+        singles.append(single)
+        ensembles.append(together)
+        rows.append((f"`{language}`", f"{baseline:.2f}", f"{single:.2f}", f"{together:.2f}"))
+    means = (statistics.mean(each) for each in (SIGMORPHON_BASELINE[size].values(), singles, ensembles))
+    rows.append(("**mean**", *(f"**{mean:.2f}**" for mean in means)))
+    return _table(("language", "baseline", f"single, mean of {len(seeds)}", f"ensemble of {len(seeds)}"), rows)
+
+
+def _sigmorphon_files(bench, language):
+    """The splits of a language as files of pairs, by their names."""
+    files = {split: bench.folder / f"sigmorphon/{language}/{split}.tsv" for split in ("train", "validation", "test")}
+    if not all(path.exists() for path in files.values()):
+        from seqzoo.pipelines import SigmorphonG2p
+        from seqzoo.pipelines.datasets.builders import load_prepared, prepare
+
+        builder = SigmorphonG2p(config=language)
+        prepare(builder, bench.manual_dir)
+        for split, path in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rows = load_prepared(builder, split).as_numpy_iterator()
+            path.write_bytes(b"".join(b"%s\t%s\n" % row for row in rows))
+    return files
+
+
+def own_data(recipe, bench):
+    """A task whose data are made on the spot: one model."""
+    folder = bench.train(recipe, recipe)
+    metrics, score = _metrics([folder])[0], bench.score([folder])
+    rows = [
+        (
+            f"`{recipe}`",
+            f"{score['exact_match']:.3%} of {score['sources']:,}",
+            f"{metrics['parameters']:,}",
+            f"{metrics['cpu_seconds']['total'] / 60:.0f}",
+        )
+    ]
+    return _table(("", "whole answers right", "parameters", "CPU minutes"), rows)
+
+
+def _metrics(folders):
+    return [json.loads((folder / "metrics.json").read_text("utf-8")) for folder in folders]
+
+
+def _word_errors(score):
+    return 100 * (1 - score["exact_match"])
+
+
+def _rates(scores):
+    """The means of word and token error rates in per cent, as texts."""
+    words = statistics.mean(map(_word_errors, scores))
+    tokens = statistics.mean(100 * score["token_error_rate"] for score in scores)
+    return f"{words:.2f}", f"{tokens:.2f}"
+
+
+def _table(header, rows):
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])
+
+
+# In the order of the page.
+PARTS = (
+    Part("cmudict", 600, cmudict),
+    Part("sigmorphon_high", 300, functools.partial(sigmorphon, "high")),
+    Part("sigmorphon_medium", 400, functools.partial(sigmorphon, "medium")),
+    Part("sigmorphon_low", 60, functools.partial(sigmorphon, "low")),
+    Part("dates", 10, functools.partial(own_data, "dates")),
+    Part("addition_9_digits", 300, functools.partial(own_data, "addition_9_digits")),
+)
+
+
+def what_it_takes(parts):
+    """The parts, and about how many minutes of CPU time each takes from nothing, as lines."""
+    return "\n".join(f"{each.name:20} {each.minutes:4} CPU minutes" for each in parts)
+
+
+def main():
+    """Trains, scores and writes."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=what_it_takes(PARTS), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [each.name for each in PARTS]
+    parser.add_argument("--output", type=pathlib.Path, metavar="DIR", help="folder for models and scores")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="PART", help="parts to make (default: all)")
+    parser.add_argument("--manual-dir", type=pathlib.Path, metavar="DIR", help="where data sets are not downloaded")
+    parser.add_argument("--list", action="store_true", help="say which parts there are and what they take")
+    parser.add_argument("--page", type=pathlib.Path, help="the page whose tables are replaced, each by its own part")
+    options = parser.parse_args()
+    chosen = [each for each in PARTS if not options.only or each.name in options.only]
+    if options.list:
+        print(what_it_takes(chosen))
+        return
+    if options.output is None:
+        parser.error("--output DIR is needed")
+    if options.page:  # Better now than in some hours.
+        for part in chosen:
+            replace_table(options.page.read_text(encoding="utf-8"), part.name, "")
+    print(what_it_takes(chosen), file=sys.stderr, flush=True)
+    for part in chosen:
+        text = part.table(Bench(options.output, options.manual_dir))
+        print(f"{part.name}\n\n{text}\n", flush=True)
+        if options.page:
+            page = options.page.read_text(encoding="utf-8")
+            options.page.write_text(replace_table(page, part.name, text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
