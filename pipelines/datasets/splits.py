@@ -26,9 +26,8 @@ def load_rows(split, sizes, rows_of):
     try:
         instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(splits)
     except (ValueError, AssertionError) as error:
-        raise ValueError(
-            f"Unknown split {split!r}: use {', '.join(map(repr, sizes))} or a slice such as 'train[:90%]'"
-        ) from error
+        known = ", ".join(map(repr, sizes))
+        raise ValueError(f"Unknown split {split!r}: use {known} or a slice such as 'train[:90%]'") from error
     rows = []
     for part in instructions:
         rows += rows_of(part.splitname)[part.from_ : part.to]
