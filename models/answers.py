@@ -20,8 +20,9 @@ from seqzoo.pipelines.row_errors import raise_first_error
 from seqzoo.pipelines.vocabulary import PADDING_ID
 from seqzoo.runtime import compiled_for_python, in_parallel, split_rows
 
-# Minimum rows per thread that answers a part of a batch.
-_MIN_ROWS_PER_THREAD = 64
+# Minimum rows per thread that answers a part of a batch: of models of sources of one length, and of the others, whose
+# answers take longer.
+_MIN_ROWS_PER_THREAD, _MIN_ROWS_OF_ANY_LENGTH = 64, 16
 # Maximum rows of a part where its sources may be as short as they are.
 _MAX_ROWS_OF_ONE_LENGTH = 256
 
@@ -175,7 +176,7 @@ class AnsweringModel(StringModel):
             slices = split_rows(len(batch), _MIN_ROWS_PER_THREAD)
         else:  # The longest first: a part takes as long as its longest source and answer.
             order.sort(key=lambda row: len(batch[row]) if isinstance(batch[row], str | bytes) else 0, reverse=True)
-            slices = split_rows(len(batch), _MIN_ROWS_PER_THREAD, _MAX_ROWS_OF_ONE_LENGTH)
+            slices = split_rows(len(batch), _MIN_ROWS_OF_ANY_LENGTH, _MAX_ROWS_OF_ONE_LENGTH)
         return len(batch), [(order[part], [batch[row] for row in order[part]]) for part in slices]
 
     def _answer_parts(self, answer_part, batches, errors):

@@ -94,7 +94,6 @@ RECIPES = {
             num_layers=2,
             dropout=0.5,
             epochs=18,
-            shards=1,
             steps_per_epoch=None,
             learning_rate=4e-3,
             weight_decay=0.05,
