@@ -16,7 +16,10 @@ def main(arguments=None):
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     options = _parser().parse_args(arguments)
-    startup.set_log_level("2")
+    # Of each program that it reads from the cache TensorFlow writes, as an error, that the processor does not list what
+    # XLA prefers to do on it. True errors reach Python as exceptions.
+    reads_cache = getattr(options, "compilation_cache", False) and options.xla
+    startup.set_log_level("3" if reads_cache else "2")
     try:
         return options.run(options) or 0
     except BrokenPipeError:

@@ -38,7 +38,10 @@ _lock = threading.RLock()
 
 
 def set_log_level(level):
-    """Sets the least severe lines that TensorFlow writes, "1" for warnings or "2" for errors, if the user has not."""
+    """Sets the least severe lines that TensorFlow writes, if the user has not.
+
+    "1" is for warnings, "2" for errors, "3" for those that end the process.
+    """
     if _users_log_level is None:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = level
 

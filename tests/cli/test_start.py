@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from seqzoo import startup
+
 COMMANDS = [
     "demo", "presets", "recipes", "train", "build", "tune", "evaluate", "generate", "align", "sample", "export",
     "page", "figure",
@@ -105,3 +107,19 @@ def test_reader_that_has_gone_is_no_error():
     assert result.returncode == 0
     assert b"Traceback" not in result.stderr
     assert b"BrokenPipe" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "level"),
+    [
+        (["recipes"], "2"),
+        (["train", "none", "--output", "none"], "3"),
+        (["train", "none", "--output", "none", "--no-compilation-cache"], "2"),
+        (["train", "none", "--output", "none", "--no-xla"], "2"),
+    ],
+)
+def test_only_what_ends_the_process_is_shown_where_compiled_programs_are_read(options, level, run, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(startup, "set_log_level", chosen.append)
+    run(*options)
+    assert chosen == [level]
