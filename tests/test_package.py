@@ -39,6 +39,16 @@ def test_wheel_holds_the_presets_that_ship(wheel_names):
     assert shipped == {name for name in wheel_names if name.startswith("seqzoo/saved_models/")}
 
 
+def test_wheel_holds_checksums_and_notices_of_the_data_sets(wheel_names):
+    folder = "seqzoo/pipelines/datasets"
+    files = {
+        f"{folder}/cmudict/checksums.tsv",
+        f"{folder}/cmudict/NOTICE.txt",
+        f"{folder}/sigmorphon_g2p/checksums.tsv",
+    }
+    assert files <= set(wheel_names)
+
+
 def test_wheel_holds_the_page(wheel_names):
     files = {f"seqzoo/export/web/{path.name}" for path in (ROOT / "export/web").iterdir()}
     assert len(files) > 4

@@ -16,7 +16,8 @@ from seqzoo.export.cards.markdown import card_page
 from seqzoo.export.clients import answers_of_litert, loaded
 from seqzoo.export.verification import verification_of
 from seqzoo.models import Greedy, LanguageModel, PeekySeq2Seq, Seq2Seq, card, from_preset, load, presets
-from seqzoo.pipelines import load_addition
+from seqzoo.pipelines import load_addition, load_test_rows
+from seqzoo.pipelines.pairs import decoded
 from seqzoo.training import RECIPES, evaluate, evaluate_all_sums, evaluate_sums
 from seqzoo.training.evaluation.sums import all_operands
 
@@ -24,10 +25,12 @@ SUMS = [
     "addition_baseline", "addition_reverse", "addition_peeky", "addition_peeky_reverse", "addition_5_digits",
 ]  # fmt: skip
 TEXTS = ["char_lstm_pydoc", "char_lstm_tiny_shakespeare"]
+OTHERS = ["dates"]
+EVERY = [*SUMS, *TEXTS, *OTHERS]
 # Minutes of processor time that all sums take, or those held out, and all of the text held out.
 MODEL_MINUTES = {
     "addition_baseline": 0.3, "addition_reverse": 0.3, "addition_peeky": 0.3, "addition_peeky_reverse": 0.5,
-    "addition_5_digits": 0.2, "char_lstm_pydoc": 0.3, "char_lstm_tiny_shakespeare": 0.5,
+    "addition_5_digits": 0.2, "char_lstm_pydoc": 0.3, "char_lstm_tiny_shakespeare": 0.5, "dates": 0.5,
 }  # fmt: skip
 LITERT_MINUTES = {
     "addition_baseline": 0.7, "addition_reverse": 0.7, "addition_peeky": 0.8, "addition_peeky_reverse": 1.3,
@@ -75,9 +78,9 @@ def as_texts(operands):
     return [f"{a}+{b}" for a, b in operands.tolist()], [str(a + b) for a, b in operands.tolist()]
 
 
-def test_those_that_ship_are_these_and_fit_into_40_mib():
-    assert presets() == sorted([*SUMS, *TEXTS])
-    assert sum(file.stat().st_size for name in (*SUMS, *TEXTS) for file in shipped_files(name)) <= 40 * 2**20
+def test_those_that_ship_are_these_and_fit_into_90_mib():
+    assert presets() == sorted(EVERY)
+    assert sum(file.stat().st_size for name in EVERY for file in shipped_files(name)) <= 90 * 2**20
 
 
 def shipped_files(name):
@@ -85,7 +88,7 @@ def shipped_files(name):
     return [path for path in paths if path.is_file()]
 
 
-@pytest.mark.parametrize("name", [*SUMS, *TEXTS])
+@pytest.mark.parametrize("name", EVERY)
 def test_card_is_of_this_model(name):
     about, model = card(name), from_preset(name)
     assert about["weights_sha256"] == weights_sha256(model)
@@ -97,7 +100,7 @@ def test_card_is_of_this_model(name):
     assert (ROOT / name / "card.md").read_text("utf-8") == card_page(about)
 
 
-@pytest.mark.parametrize("name", [*SUMS, *TEXTS])
+@pytest.mark.parametrize("name", EVERY)
 def test_saved_model_is_served_by_the_presets_name(name):
     version = ROOT / name / "1"
     assert (version / "README.md").read_text("utf-8").startswith(f"# {name}\n")
@@ -147,12 +150,29 @@ def test_exports_of_language_models_write_as_the_model(text_card):
     assert found["score"]["export"] == pytest.approx(found["score"]["model"], abs=0.01)
 
 
+@pytest.mark.parametrize("name", OTHERS)
+def test_exports_of_other_answers_are_the_models(name):
+    """On test rows, whose figures the card states."""
+    model, about = from_preset(name), card(name)
+    rows = list(decoded(load_test_rows(model.preprocessor).shard(10, 0)))
+    verification = verification_of(model, rows)
+    assert sum(map(str.__ne__, verification.own_answers, [target for _, target in rows])) <= NEAR_TIES + len(rows) * (
+        1 - about["held_out"]["exact_match"]
+    )
+    with loaded(ROOT / name / "1") as run:
+        assert verification.verify_saved_model(run)["different"] == 0
+    found = verification.verify_litert(Interpreter(str(ROOT / name / "model.tflite")))
+    assert found["rows"] - found["equal"] <= NEAR_TIES
+
+
 def test_figures_of_the_zoo_are_what_is_promised():
     """By the cards, which `test_every_sum` and `test_held_out_text` hold against the models."""
     assert card("addition_peeky_reverse")["sums"]["errors"] == 0
     assert all(card(name)["sums"]["errors"] <= 500 for name in SUMS if name != "addition_5_digits")
     assert card("addition_5_digits")["held_out"]["exact_match"] >= 0.999
     assert card("char_lstm_tiny_shakespeare")["held_out"]["nats_per_token"] <= 1.44
+    assert (card("dates")["held_out"]["exact_match"], card("dates")["held_out"]["rows"]) == (1, 10_000)
+    assert card("dates")["parameters"] <= 500_000
 
 
 def test_from_preset_returns_a_model_of_the_class_that_it_is_called_on():
@@ -262,3 +282,11 @@ def test_held_out_text(name):
         pytest.skip("another Python brings another text")
     figures = evaluate(from_preset(name), recipe.training_data(file)[1])
     assert figures["nats_per_token"] == pytest.approx(about["held_out"]["nats_per_token"], abs=1e-3)
+
+
+@slow(MODEL_MINUTES, OTHERS)
+def test_every_test_row(name):
+    model, stated = from_preset(name), card(name)["held_out"]
+    figures = evaluate(model, load_test_rows(model.preprocessor))
+    errors = [round(each["sources"] * (1 - each["exact_match"])) for each in (figures, stated)]
+    assert errors[0] == pytest.approx(errors[1], abs=NEAR_TIES if errors[1] else 0)

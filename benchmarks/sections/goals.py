@@ -10,8 +10,8 @@ from sides import PYTORCH, Side
 
 from sections.section import section
 
-# Schedules on the book's rows: a short one by which both sides reach the first goal with most seeds, and come close with
-# the others; and the recipe's own for the second, which not every seed reaches.
+# Schedules on the book's rows: a short one, by which both reach the first goal with some seeds, and come close with
+# others; and that of the recipe for the second goal, which not every seed reaches.
 SHORT = {"epochs": 4, "learning_rate": 8e-3}
 RECIPE = {"epochs": 25, "learning_rate": 4e-3}
 _BOOK_EPOCHS = 60  # The book's constant learning rate needs no plan, only a limit.

@@ -14,6 +14,7 @@ _TEXTS = {
 }
 
 
+_LENGTH_ROWS = 10
 # By the name of a data set: what its models do, what they are not for, and whose notice goes with them.
 _PAIRS = {
     "cmudict": (
@@ -24,7 +25,7 @@ _PAIRS = {
         "reserved; its notice is in `NOTICE.txt`.",
     ),
     "dates": (
-        "Writes dates of the years 1950 to 2049, in eleven languages and many spellings, in ISO 8601",
+        "Writes dates of the years 1950 to 2049, in ten languages and many spellings, in ISO 8601",
         "dates of other years or languages, or such that mean two days: `3/4/1990` is 3 April here and 4 March there.",
         "",
     ),
@@ -138,24 +139,31 @@ def _pair_figures(card):
 
 
 def _errors(errors):
-    if not errors:
+    if not (errors and errors["confusions"]):
         return
+    yield _table(("tokens of the source", "sources", "wrong", ""), _by_length(errors["by_length"]))
     rows = [
-        (str(length), f"{each['sources']:,}", f"{each['errors']:,}", f"{each['errors'] / each['sources']:.1%}")
-        for length, each in errors["by_length"].items()
+        (
+            f"`{each['target']}`" if each["target"] else "nothing",
+            f"`{each['answer']}`" if each["answer"] else "nothing",
+            f"{each['count']:,}",
+        )
+        for each in errors["confusions"]
     ]
-    yield _table(("tokens of the source", "sources", "wrong", ""), rows)
-    if errors["confusions"]:
-        rows = [
-            (
-                f"`{each['target']}`" if each["target"] else "nothing",
-                f"`{each['answer']}`" if each["answer"] else "nothing",
-                f"{each['count']:,}",
-            )
-            for each in errors["confusions"]
-        ]
-        yield "The most frequent errors, in wrong answers beside the nearest right one:"
-        yield _table(("right", "written", "times"), rows)
+    yield "The most frequent errors, in wrong answers beside the nearest right one:"
+    yield _table(("right", "written", "times"), rows)
+
+
+def _by_length(by_length):
+    """Rows of sources of similar lengths, at most ten; the keys are numbers, or texts where JSON was read."""
+    by_length = {int(length): each for length, each in by_length.items()}
+    width = -(-max(by_length) // _LENGTH_ROWS)
+    for first in range(1, max(by_length) + 1, width):
+        lengths = [length for length in range(first, first + width) if length in by_length]
+        if lengths:
+            sources, wrong = (sum(by_length[length][name] for length in lengths) for name in ("sources", "errors"))
+            shown = str(first) if width == 1 else f"{first} to {first + width - 1}"
+            yield shown, f"{sources:,}", f"{wrong:,}", f"{wrong / sources:.1%}"
 
 
 def _text_figures(card):
@@ -238,6 +246,7 @@ def _made(card):
     digest = data.get("sha256") or data["train_sha256"]
     unit = "tokens" if "train_tokens" in data else "rows"
     sizes = f"{data[f'train_{unit}']:,} {unit} to train on, {data[f'held_out_{unit}']:,} held out"
+    sizes += f", {data['test_rows']:,} to test" if "test_rows" in data else ""
     note = ""
     if data["source"] not in (None, data["name"]):
         note = f"; without `--data` TFDS downloads {data['source']}"

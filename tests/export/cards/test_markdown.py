@@ -3,6 +3,7 @@
 import copy
 
 from seqzoo.export.cards.markdown import card_page
+from seqzoo.models import card
 
 
 def test_page_has_what_the_card_holds(built):
@@ -35,3 +36,24 @@ def test_sources_and_their_rows_are_told_apart_where_there_are_several_right_ans
     page = card_page(card)
     assert "**75.00%** of 200 sources (300 pairs) match exactly, 50 do not;" in page
     assert "The token error rate is 6.250%." in page
+
+
+def test_errors_are_listed_by_length_and_by_token():
+    about = card("dates")
+    lengths = {str(length): {"sources": 100, "errors": length} for length in range(1, 23)}
+    confusions = [{"target": "AH", "answer": "IH", "count": 1_234}, {"target": "", "answer": "T", "count": 5}]
+    about |= {
+        "data": {**about["data"], "source": "cmudict"},
+        "errors": {"by_length": lengths, "confusions": confusions},
+        "beam": {"beam_size": 5, "exact_match": 0.785, "token_error_rate": 0.0512},
+    }
+    page = card_page(about)
+    assert "| 1 to 3 | 300 | 6 | 2.0% |" in page
+    assert "| 22 to 24 | 100 | 22 | 22.0% |" in page
+    assert "| `AH` | `IH` | 1,234 |\n| nothing | `T` | 5 |" in page
+    assert (
+        "With a beam of 5, as the SavedModel answers, **78.50%** match exactly; the token error rate is 5.120%." in page
+    )
+    assert "These are test rows, on which nothing was chosen." in page
+    assert "its notice is in `NOTICE.txt`" in page
+    assert "**Not for:** names, abbreviations and words of other languages" in page

@@ -8,7 +8,7 @@ import pytest
 
 from seqzoo.export.cards.content import weights_sha256
 from seqzoo.models import AttentionSeq2Seq, PeekySeq2Seq, Seq2Seq, card, presets
-from seqzoo.pipelines import AdditionData, load_addition
+from seqzoo.pipelines import AdditionData
 from seqzoo.training import RECIPES, PairRecipe, evaluate, fit, recipe
 from seqzoo.training.recipes.catalogue import recipe_found_by_search
 
@@ -19,6 +19,7 @@ TRAINING_MINUTES = {
     "addition_peeky": 2.2,
     "addition_peeky_reverse": 7.6,
     "addition_5_digits": 14.6,
+    "dates": 6.5,
 }
 
 
@@ -120,8 +121,9 @@ def test_file_that_no_search_wrote_is_one_clear_error(tmp_path, content):
 )
 def test_recipe_trains_a_model_that_scores_what_its_card_states(name):
     chosen = recipe(name)
-    model, _ = fit(chosen, *chosen.training_data(), verbose=2)
-    score = evaluate(model, load_addition(chosen.dataset.digits, "test"))["exact_match"]
+    training, validation, preprocessor = chosen.training_data()
+    model, _ = fit(chosen, training, validation, preprocessor, verbose=2)
+    score = evaluate(model, chosen.test_data(None, validation))["exact_match"]
     assert score == pytest.approx(card(name)["held_out"]["exact_match"], abs=0.002)
     versions = card(name)["versions"]
     is_same_kind = np.show_config(mode="dicts")["SIMD Extensions"].get("found", []) == card(name)["simd"]
@@ -129,5 +131,5 @@ def test_recipe_trains_a_model_that_scores_what_its_card_states(name):
         assert weights_sha256(model) == card(name)["weights_sha256"]
 
 
-def test_every_preset_of_sums_is_trained_by_the_slow_tests():
+def test_every_preset_that_answers_is_trained_by_the_slow_tests():
     assert set(TRAINING_MINUTES) == {name for name in presets() if isinstance(RECIPES[name], PairRecipe)}
