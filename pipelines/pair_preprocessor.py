@@ -295,9 +295,9 @@ class PairPreprocessor(Preprocessor):
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
         return without_autotune(dataset.prefetch(PREFETCHED))
 
-    def read(self, path):
-        """The pairs of a file, each checked to fit this preprocessor; see `read_pairs`."""
-        return read_pairs(path, self)
+    def read(self, path, check=True):
+        """The pairs of a file, each checked to fit this preprocessor unless `check` is `False`; see `read_pairs`."""
+        return read_pairs(path, self if check else None)
 
     def hold_out(self, pairs, seed=0, percent=10):
         """Splits pairs into `(training, validation)`, by normalised source; see `seqzoo.pipelines.hold_out`.

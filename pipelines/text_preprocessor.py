@@ -146,8 +146,8 @@ class TextPreprocessor(Preprocessor):
         known = set(self.vocabulary.tokens)
         return list(dict.fromkeys(token for token in self.vocabulary.split_string(string) if token not in known))
 
-    def read(self, path):
-        """The ids of a text file; see `read_text` and `encode`."""
+    def read(self, path, check=True):
+        """The ids of a text file, checked whatever `check` is; see `read_text` and `encode`."""
         return self.encode(read_text(path), path)
 
     def hold_out(self, text, seed=0, percent=10):

@@ -35,6 +35,7 @@ def run(warm_python, tmp_path):
     return run
 
 
+@pytest.mark.slow(minutes=1)
 def test_chapter_7_prints_exact_match_and_answers_of_each_variant(run):
     lines = run("chapter_7").splitlines()[-3:]
     rows = [re.fullmatch(r"(.+?) +[\d.]+% exact match; 57\+5 = .*, 628\+521 = .*", line) for line in lines]

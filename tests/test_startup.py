@@ -55,6 +55,7 @@ def test_command_line_shows_nothing_but_the_answer():
     assert (result.stdout, result.stderr) == (b"2\n", b"")
 
 
+@pytest.mark.slow(minutes=1)
 def test_first_look_for_devices_shows_nothing_where_tensorflow_was_imported_first():
     code = (
         "import os, tensorflow; os.write(2, b'imported\\n')\n"
@@ -63,6 +64,7 @@ def test_first_look_for_devices_shows_nothing_where_tensorflow_was_imported_firs
     assert run("-c", code).stderr.endswith(b"imported\nlooked\n")
 
 
+@pytest.mark.slow(minutes=1)
 def test_log_level_0_shows_every_line():
     result = run("-c", "import seqzoo, tensorflow", TF_CPP_MIN_LOG_LEVEL="0")
     assert ABSL in result.stderr

@@ -13,7 +13,15 @@ class Dropout(keras.layers.Dropout):
     Where XLA compiles for a CPU, the generator that TensorFlow 2.21 selects takes about 30 times as long as Philox,
     which would be most of a training step's time. Each number of Philox decides on two units, by 16 of its bits, and
     the rate is rounded to as many. Arguments, seeds and what is saved are those of `keras.layers.Dropout`.
+
+    Raises:
+        ValueError: for a rate that is not in [0, 1): what drops everything learns nothing.
     """
+
+    def __init__(self, rate, **options):
+        if not 0 <= rate < 1:
+            raise ValueError(f"The rate of dropout must be in [0, 1). Received: {rate}")
+        super().__init__(rate, **options)
 
     def call(self, inputs, training=False):
         """The inputs, some of them dropped and the others scaled up; unchanged outside training."""

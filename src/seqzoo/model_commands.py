@@ -20,7 +20,9 @@ def evaluate(options):
         raise ValueError("--exhaustive evaluates every sum there is: leave it out, or --data")
     search, model = _search(options), _model(options)
     figures = (
-        evaluate_all_sums(model, **search) if options.exhaustive else evaluate(model, _data(options, model), **search)
+        evaluate_all_sums(model, **search)
+        if options.exhaustive
+        else evaluate(model, _data(options, model, check=False), **search)
     )
     if not print_json(options, figures):
         (print_sums if options.exhaustive else print_metrics)(figures)
@@ -43,12 +45,12 @@ def _search(options):
     return search
 
 
-def _data(options, model):
-    """The data of a file, checked against the model; without a file the test rows of a known data set."""
+def _data(options, model, check=True):
+    """The data of a file, checked against the model if wanted; without a file the test rows of a known data set."""
     from seqzoo.pipelines import load_test_rows
 
     preprocessor = model.preprocessor
-    data = preprocessor.read(options.data) if options.data else load_test_rows(preprocessor)
+    data = preprocessor.read(options.data, check) if options.data else load_test_rows(preprocessor)
     if data is None:
         raise ValueError(f"{options.model} was not trained on a data set of a recipe: give data, --data FILE")
     return data

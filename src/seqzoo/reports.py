@@ -33,6 +33,9 @@ def print_metrics(metrics):
         rows = "" if metrics["rows"] == metrics["sources"] else f" ({metrics['rows']:,} pairs)"
         print(f"exact match   {metrics['exact_match']:.2%} of {metrics['sources']:,} answers{rows}")
         print(f"token errors  {metrics['token_error_rate']:.3%}")
+        for name, what in (("unreadable", "cannot be read"), ("unwritable", "have no answer that can be written")):
+            if metrics.get(name):
+                print(f"{name}    {metrics[name]:,} sources {what}, and count as wrong")
     else:
         print(f"nats/token    {metrics['nats_per_token']:.4f} over {metrics['tokens']:,} tokens")
         print(f"bits/token    {metrics['bits_per_token']:.4f}")

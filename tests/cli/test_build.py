@@ -37,6 +37,7 @@ def test_build_that_is_whole_is_exported_again_when_it_is_resumed(run, sums_file
         assert f"card          {tmp_path}/made/card.md" in output
 
 
+@pytest.mark.slow(minutes=1)
 def test_figure_draws_three_curves(run, sums_file, tmp_path):
     options = ["--data", sums_file, "--epochs", 1, "--no-xla"]
     status, output, _ = run("figure", "--output", tmp_path / "figure", *options)

@@ -18,6 +18,16 @@ def test_evaluate_prints_figures_and_wrong_answers(run, model_file, tmp_path):
     assert "ab → BA  (right: AB)" in output
 
 
+def test_rows_that_do_not_fit_the_model_count_as_wrong(run, model_file, tmp_path):
+    data = tmp_path / "data.tsv"
+    data.write_text("abc\tCBA\nabcdefg\tA\nab\té\n")
+    status, output, _ = run("evaluate", model_file, "--data", data)
+    assert status == 0
+    assert "exact match   33.33% of 3 answers" in output
+    assert "unreadable    1 sources cannot be read, and count as wrong" in output
+    assert "unwritable    1 sources have no answer that can be written, and count as wrong" in output
+
+
 def test_alternatives_are_one_source_and_the_beam_is_the_one_asked_for(run, attention_files, tmp_path):
     sources = ["abc", "ab", "d"]
     ensemble = models.Ensemble([models.load(file) for file in attention_files[:2]])
@@ -37,7 +47,7 @@ def test_alternatives_are_one_source_and_the_beam_is_the_one_asked_for(run, atte
 def test_model_of_dates_is_evaluated_on_the_test_dates_by_default(run, tmp_path):
     models.Seq2Seq(pipelines.DatesData().preprocessor(), 2, 2, cell="simple_rnn").save(tmp_path / "dates.keras")
     status, output, _ = run("evaluate", tmp_path / "dates.keras", "--json")
-    assert (status, json.loads(output)["rows"]) == (0, 5_000)
+    assert (status, json.loads(output)["rows"]) == (0, 10_000)
 
 
 def test_text_is_evaluated_without_a_beam(run, writer_file, tmp_path):

@@ -57,6 +57,7 @@ def test_wrong_export_options_are_one_error_line(run, model_file, options, messa
     assert errors.splitlines()[-1].startswith(f"error: {message}")
 
 
+@pytest.mark.slow(minutes=1)
 def test_demo_trains_plots_and_answers_in_a_folder_of_its_own(warm_command, tmp_path):
     (tmp_path / "seqzoo-demo").mkdir()
     limits = {"KERAS_MAX_STEPS_PER_EPOCH": "10"}

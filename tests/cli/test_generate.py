@@ -64,6 +64,7 @@ def test_beam_search_answers_as_the_model_does(run, attention_files, pairs):
     assert (status, output.splitlines()) == (0, found)
 
 
+@pytest.mark.slow(minutes=1)
 def test_several_models_answer_as_an_ensemble(run, attention_files, pairs):
     first, second, third = attention_files
     sources = [source for source, _ in pairs]

@@ -3,6 +3,7 @@
 import pytest
 
 
+@pytest.mark.slow(minutes=1)
 def test_sample_repeats_with_the_seed_and_draws_as_told(run, writer_file):
     def sample(*options):
         status, output, errors = run("sample", writer_file, "--prompt", "the", "--length", 40, *options)

@@ -180,6 +180,7 @@ def test_option_of_another_kind_of_recipe_is_an_error(train_briefly, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow(minutes=1)
 def test_too_little_memory_is_one_error_line(run, pair_file, tmp_path):
     options = ["--data", pair_file, "--batch-size", 16, "--hidden-dim", 2 * 10**9]
     status, output, errors = run("train", "pairs_baseline", "--output", tmp_path / "run", *options)

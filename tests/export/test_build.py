@@ -95,6 +95,7 @@ def test_data_are_read_once_files_converted_once_and_sums_answered_once_by_each(
     assert counts["generate"] == 10_000 + 500 + 1
 
 
+@pytest.mark.slow(minutes=1)
 def test_pairs_of_a_file_are_read_once_and_the_file_is_named_without_its_folder(
     pair_file, tmp_path, small, counted, monkeypatch
 ):
@@ -123,7 +124,7 @@ def test_build_that_was_cut_off_resumes_without_training_again(tmp_path, small, 
     words = dataclasses.replace(recipe("word_lstm"), **sizes)
     options = {"data": text, "verbose": 0, "compile_options": small.EAGERLY}
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["seqzoo.export.build"], "saved_model", lambda *_: 1 / 0)
+        patch.setattr(sys.modules["seqzoo.export.build"], "saved_model", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             build(words, folder, **options)
     assert os.listdir(folder) == ["training"]

@@ -332,6 +332,7 @@ document.getElementById('verdict').textContent = await answer();
 """.replace("NAME", SUMS)
 
 
+@pytest.mark.slow(minutes=1)
 def test_first_answer_and_later_ones_take_little_longer_than_the_runtime_alone(browser, site):
     """Opened in turn, each time with an empty cache, the best of three: the machine may be running other tests."""
 

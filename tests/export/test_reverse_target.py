@@ -55,7 +55,7 @@ def test_alignment_has_a_row_for_each_token_as_it_is_read(copies):
     np.testing.assert_allclose(alignment[-1], first[0, :3], atol=1e-6)
 
 
-@pytest.mark.parametrize("beam_size", [1, 2])
+@pytest.mark.parametrize("beam_size", [pytest.param(1, marks=pytest.mark.slow(minutes=1)), 2])
 def test_exports_answer_as_the_model(copies, tmp_path, beam_size):
     sources, targets = map(list, zip(*PAIRS, strict=True))
     report = saved_model(copies, tmp_path / "served", PAIRS, beam_size=beam_size)

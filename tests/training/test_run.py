@@ -75,7 +75,7 @@ def test_file_of_data_takes_the_place_of_the_recipes_own_data_set(small, tmp_pat
 def test_own_data_set_is_named(small, tmp_path, train):
     own = small.pair_recipe(dataset=AdditionData(2), batch_size=2_000, epochs=1, reverse=False)
     _, metrics = train(own, tmp_path / "run")
-    assert metrics["recipe"]["dataset"] == {"digits": 2, "commute": False, "short_sums": 1}
+    assert metrics["recipe"]["dataset"] == {"digits": 2, "commute": False, "short_sums": 1, "fresh": False}
     assert (metrics["data"], metrics["rows"]) == ("addition/digits_2", 500)
 
 

@@ -34,6 +34,7 @@ def wait_for(process, paused=False):
     return numbers, name
 
 
+@pytest.mark.slow(minutes=1)
 def test_killed_worker_comes_back_and_no_process_is_left(small_search, warm_python):
     process = start(small_search, python=warm_python / "python")
     numbers, paused = wait_for(process, paused=True)

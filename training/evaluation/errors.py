@@ -5,6 +5,7 @@ import itertools
 
 from seqzoo.pipelines import alternatives, as_pairs
 from seqzoo.training.evaluation.edit_distance import edit_steps
+from seqzoo.training.evaluation.pairs import answers_to
 
 _CONFUSIONS = 15
 
@@ -31,7 +32,7 @@ def error_analysis(model, pairs, beam_size=1, length_penalty=0.0):
     preprocessor = model.preprocessor
     read, written = preprocessor.source_vocabulary, preprocessor.target_vocabulary
     targets = alternatives(as_pairs(pairs), preprocessor)
-    answers = model.generate_each(targets, beam_size=beam_size, length_penalty=length_penalty)
+    answers, _ = answers_to(model, list(targets), beam_size=beam_size, length_penalty=length_penalty)
     lengths, errors, confusions = collections.Counter(), collections.Counter(), collections.Counter()
     for (source, right), answer in zip(targets.items(), answers, strict=True):
         length = len(read.split_string(source))

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import tensorflow as tf
 
 from seqzoo.models.losses import counted
 from seqzoo.pipelines import PADDING_ID, alternatives, as_pairs
@@ -19,7 +20,8 @@ def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.
     Pairs of one source with different targets are alternatives: an answer is right if it is any of them, as
     pronunciations are scored by dictionaries that have several for a word. Answers and targets are compared by the
     tokens of the target vocabulary, characters or words, after it has normalised both; its unknown token is never
-    right.
+    right. A source that the model cannot read (too long, a token that its vocabulary lacks) counts as answered with
+    nothing, and so as wrong; a source none of whose targets it can write is wrong whatever its answer.
 
     Args:
         model: `Seq2Seq`, or another model that answers sources. Its answers come from beam search, or are greedy.
@@ -32,6 +34,7 @@ def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.
         A dictionary of
         `rows`, int, the pairs;
         `sources`, int, the different sources among them, as the model reads them;
+        `unreadable` and `unwritable`, int, how many of these the model cannot read, or not answer rightly;
         `exact_match`, the share of sources whose answer is right as a whole: 1 minus the word error rate;
         `token_error_rate`, the tokens to insert, delete or replace in each answer for its nearest alternative, summed,
         divided by the tokens of these alternatives, summed: the phoneme or character error rate. It is above 1 where
@@ -42,17 +45,23 @@ def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.
         first.
 
     Raises:
-        ValueError: naming the first pair that does not fit the model by its number; for no pair.
+        ValueError: naming the first pair that is not valid UTF-8; the first source if the model can read none; for no
+            pair.
     """
     preprocessor, pairs = model.preprocessor, as_pairs(pairs)
-    rows = _check(preprocessor, pairs)
+    rows = int(pairs.reduce(np.int64(0), lambda count, _: count + 1))
+    if rows == 0:
+        raise ValueError("There are no pairs to evaluate. Received an empty dataset.")
     targets = alternatives(pairs, preprocessor)
-    answers = model.generate_each(targets, batch_size, beam_size=beam_size, length_penalty=length_penalty)
-    answered = zip(targets.items(), answers, strict=True)
+    search = {"beam_size": beam_size, "length_penalty": length_penalty}
+    answers, unreadable = answers_to(model, list(targets), batch_size, **search)
+    answered, unwritable = zip(targets.items(), answers, strict=True), 0
     exact, errors, tokens, right, positions, examples = 0, 0, 0, 0, 0, {True: [], False: []}
     for block in iter(lambda: list(itertools.islice(answered, _BLOCK_ROWS)), []):
         nearest, answer_ids, target_ids, distances = _nearest(preprocessor, block)
-        is_exact = distances == 0
+        can_be_right = _can_be_right(preprocessor, [each for (_, each), _ in block])
+        unwritable += np.count_nonzero(~can_be_right)
+        is_exact = (distances == 0) & can_be_right
         exact += np.count_nonzero(is_exact)
         errors += distances.sum()
         tokens += np.count_nonzero(target_ids != PADDING_ID)
@@ -67,6 +76,8 @@ def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.
     return {
         "rows": rows,
         "sources": len(targets),
+        "unreadable": len(unreadable),
+        "unwritable": int(unwritable),
         "exact_match": exact / len(targets),
         "token_error_rate": float(errors / tokens),
         "character_accuracy": right / positions,
@@ -74,15 +85,30 @@ def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.
     }
 
 
-def _check(preprocessor, pairs):
-    """The number of pairs; a `ValueError` for the first that does not fit, or none."""
-    rows = 0
-    for sources, targets in pairs.batch(_BLOCK_ROWS):
-        raise_first_error(preprocessor.pair_errors(sources, targets), 1 + rows)
-        rows += len(sources)
-    if rows == 0:
-        raise ValueError("There are no pairs to evaluate. Received an empty dataset.")
-    return rows
+def answers_to(model, sources, batch_size=1024, **search):
+    """Answers to a list of different sources, some of which the model cannot read.
+
+    Returns:
+        `(answers, unreadable)`: an iterator of `str`, `""` for what cannot be read; and the set of these sources.
+
+    Raises:
+        ValueError: naming the first source, where none can be read.
+    """
+    errors = []
+    for start in range(0, len(sources), _BLOCK_ROWS):
+        errors += model.preprocessor.encode_sources(sources[start : start + _BLOCK_ROWS])[1].numpy().tolist()
+    if all(errors):
+        raise_first_error(tf.constant(errors), 1)
+    unreadable = {source for source, error in zip(sources, errors, strict=True) if error}
+    found = model.generate_each([source for source in sources if source not in unreadable], batch_size, **search)
+    return ("" if source in unreadable else next(found) for source in sources), unreadable
+
+
+def _can_be_right(preprocessor, targets):
+    """Whether a model can write any target of each list, bool `[lists]`."""
+    counts = [len(each) for each in targets]
+    errors = preprocessor.encode_targets([target for each in targets for target in each])[1].numpy()
+    return np.logical_or.reduceat(errors == b"", np.cumsum([0, *counts[:-1]]))
 
 
 def _nearest(preprocessor, block):
@@ -94,14 +120,15 @@ def _nearest(preprocessor, block):
 
     Returns:
         `(targets, answer_ids, target_ids, distances)` of each source: list of `str`; int arrays
-        `[sources, target_length]`; int `[sources]`.
+        `[sources, length]`, of `target_length` or the longest target; int `[sources]`.
     """
-    vocabulary, shape = preprocessor.target_vocabulary, [None, preprocessor.target_length]
+    vocabulary = preprocessor.target_vocabulary
     counts = [len(targets) for (_, targets), _ in block]
     targets = [target for (_, each), _ in block for target in each]
+    answer_ids, target_ids = (vocabulary.lookup(each) for each in ([answer for _, answer in block], targets))
+    length = max(preprocessor.target_length, *(int(ids.bounding_shape()[1]) for ids in (answer_ids, target_ids)))
     answer_ids, target_ids = (
-        vocabulary.lookup(strings).to_tensor(PADDING_ID, shape=shape).numpy()
-        for strings in ([answer for _, answer in block], targets)
+        ids.to_tensor(PADDING_ID, shape=[None, length]).numpy() for ids in (answer_ids, target_ids)
     )
     if vocabulary.unknown:
         target_ids[target_ids == vocabulary.unknown_id] = -1

@@ -85,6 +85,7 @@ def test_pairs_that_look_like_sums_are_not_taken_for_them(tmp_path, small):
     assert "a variant of the recipe" in (tmp_path / "made/card.md").read_text("utf-8")
 
 
+@pytest.mark.slow(minutes=1)
 def test_text_of_ones_own_is_not_said_to_be_the_recipes(tmp_path, small):
     text = tmp_path / "text.txt"
     text.write_text(small.TEXT * 4, encoding="utf-8")

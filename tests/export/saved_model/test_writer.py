@@ -47,6 +47,7 @@ seqzoo.export.saved_model(seqzoo.models.load(sys.argv[1]), sys.argv[2])
 """
 
 
+@pytest.mark.slow(minutes=1)
 def test_killed_exports_leave_no_version(sums, warm_python, tmp_path):
     sums.save(tmp_path / "model.keras")
     output = tmp_path / "out"

@@ -52,8 +52,9 @@ def test_no_rate_draws_nothing_and_a_wrong_one_is_an_error():
     layer = Dropout(0.0)
     np.testing.assert_array_equal(layer(ONES, training=True), ONES)
     assert not layer.variables
-    with pytest.raises(ValueError, match="rate"):
-        Dropout(1.5)
+    for rate in (1, 1.5, -0.1):
+        with pytest.raises(ValueError, match=f"The rate of dropout must be in .* Received: {rate}"):
+            Dropout(rate)
     config = keras.saving.serialize_keras_object(Dropout(0.25, seed=3))
     assert keras.saving.deserialize_keras_object(config).get_config() == Dropout(
         0.25, seed=3, name="dropout"

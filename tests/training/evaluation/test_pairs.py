@@ -67,15 +67,22 @@ def test_examples_show_up_to_five_wrong_answers_before_right_ones(half_trained, 
 
 @pytest.mark.parametrize(
     ("pairs", "message"),
-    [
-        ([], "no pairs to evaluate"),
-        ([("abcd", "A")], "source 'abcd' has 4 characters"),
-        ([("a", "A"), ("b", "é")], "target 'é'"),
-    ],
+    [([], "no pairs to evaluate"), ([("abcd", "A"), ("é", "A")], "row 1: source 'abcd' has 4 characters")],
 )
-def test_pairs_that_do_not_fit_are_an_error(trained, pairs, message):
+def test_pairs_of_which_none_can_be_read_are_an_error(trained, pairs, message):
     with pytest.raises(ValueError, match=message):
         evaluate(trained, pairs)
+
+
+def test_what_cannot_be_read_or_written_is_wrong_and_counted(trained):
+    pairs = [("abc", "CBA"), ("abcd", "DCBA"), ("é", "A"), ("ab", "BÉ"), ("d", "DDDDDD"), ("d", "É")]
+    figures = evaluate(trained, pairs)
+    assert (figures["rows"], figures["sources"], figures["unreadable"], figures["unwritable"]) == (6, 5, 2, 3)
+    assert figures["exact_match"] == 1 / 5
+    # Nothing for two sources, BA in place of BÉ, and D in place of É, which is nearer than DDDDDD.
+    assert figures["token_error_rate"] == pytest.approx((4 + 1 + 1 + 1) / (3 + 4 + 1 + 2 + 1))
+    assert figures["examples"][0] == {"source": "abcd", "target": "DCBA", "answer": ""}
+    assert evaluate(trained, pairs[:1])["unreadable"] == evaluate(trained, pairs[:1])["unwritable"] == 0
 
 
 class Answering(Seq2Seq):
