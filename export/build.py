@@ -73,11 +73,11 @@ def build(recipe, output, data=None, seed=0, verbose="auto", resume=False, compi
                 _without_optimizer(trained).save(made / "model.keras")
                 model = load(made / "model.keras")
                 tested = recipe.test_data(data, loaded[1])
-                held_out = verification_of(model, tested)
-                saved_model(model, made, held_out, beam_size=recipe.beam_size)
+                on_tested = verification_of(model, tested)
+                saved_model(model, made, on_tested, beam_size=recipe.beam_size)
                 digits = None if data else digits_of_sums(model.preprocessor)
                 is_exhaustive = digits is not None and digits <= MAX_EXHAUSTIVE_DIGITS
-                measured = _verification_of_all_sums(model, digits) if is_exhaustive else held_out
+                measured = _verification_of_all_sums(model, digits) if is_exhaustive else on_tested
                 quantized = _write_litert(model, made, measured)
                 shutil.copy(training / "history.png", made / "curve.png")
                 if notice := getattr(recipe.dataset, "notice", None):

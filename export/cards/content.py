@@ -143,11 +143,11 @@ def _data_facts(training, held_out, tested, metrics):
     return facts
 
 
-def _pair_figures(model, held_out, metrics, source, measured):
+def _pair_figures(model, tested, metrics, source, measured):
     # Users' pairs may look like sums and be anything.
     digits = digits_of_sums(model.preprocessor) if source else None
     if digits is None:
-        return {"examples": metrics["examples"], "errors": error_analysis(model, held_out)}
+        return {"examples": metrics["examples"], "errors": error_analysis(model, tested)}
     operands = np.array([source.split("+") for source in measured.rows[0]], "int64")
     sums = score_sums(operands, measured.own_answers)
     right = [each for each in metrics["examples"] if each["answer"] == each["target"]]

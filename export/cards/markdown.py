@@ -13,8 +13,6 @@ _TEXTS = {
     ),
 }
 
-
-_LENGTH_ROWS = 10
 # By the name of a data set: what its models do, what they are not for, and whose notice goes with them.
 _PAIRS = {
     "cmudict": (
@@ -30,6 +28,8 @@ _PAIRS = {
         "",
     ),
 }
+
+_LENGTH_ROWS = 10
 
 
 def card_page(card):

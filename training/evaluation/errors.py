@@ -1,7 +1,6 @@
 """What a model gets wrong: by the length of sources, and which tokens it takes for which."""
 
 import collections
-import itertools
 
 from seqzoo.pipelines import alternatives, as_pairs
 from seqzoo.training.evaluation.edit_distance import edit_steps
@@ -41,10 +40,12 @@ def error_analysis(model, pairs, beam_size=1, length_penalty=0.0):
             errors[length] += 1
             steps = (edit_steps(written.split_string(answer), written.split_string(target)) for target in right)
             confusions.update(min(steps, key=len))
-    most = itertools.islice(confusions.most_common(), _CONFUSIONS)
     return {
         "by_length": {
             length: {"sources": count, "errors": errors[length]} for length, count in sorted(lengths.items())
         },
-        "confusions": [{"target": target, "answer": answer, "count": count} for (target, answer), count in most],
+        "confusions": [
+            {"target": target, "answer": answer, "count": count}
+            for (target, answer), count in confusions.most_common(_CONFUSIONS)
+        ],
     }

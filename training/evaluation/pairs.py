@@ -49,7 +49,7 @@ def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.
             pair.
     """
     preprocessor, pairs = model.preprocessor, as_pairs(pairs)
-    rows = int(pairs.reduce(np.int64(0), lambda count, _: count + 1))
+    rows = sum(len(sources) for sources, _ in pairs.batch(_BLOCK_ROWS))
     if rows == 0:
         raise ValueError("There are no pairs to evaluate. Received an empty dataset.")
     targets = alternatives(pairs, preprocessor)

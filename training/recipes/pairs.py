@@ -182,7 +182,7 @@ class PairRecipe(Recipe):
 
     def batches(self, preprocessor, pairs, seed=0, epoch=None):
         """Training batches of this recipe, `tf.data.Dataset`; of its own data set with what that adds to an epoch."""
-        if getattr(self.dataset, "fresh", False):
+        if self.dataset and self.dataset.fresh:
             return fresh_batches(preprocessor, self.dataset.digits, self.batch_size, seed, epoch)
         passes, pairs = self.passes(pairs), self._augmented(pairs)
         if passes > 1:

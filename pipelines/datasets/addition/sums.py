@@ -2,11 +2,11 @@
 
 import dataclasses
 import functools
-from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 
+from seqzoo.pipelines.datasets.pair_data import PairData
 from seqzoo.pipelines.datasets.splits import load_rows
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
 from seqzoo.pipelines.pairs import as_pairs
@@ -29,7 +29,7 @@ _GROWTH = dict.fromkeys(DIGITS, 4) | {9: 1}
 
 
 @dataclasses.dataclass(frozen=True)
-class AdditionData:
+class AdditionData(PairData):
     """The sums of up to so many digits as training data, and what a training adds to them.
 
     Attributes:
@@ -44,8 +44,6 @@ class AdditionData:
     commute: bool = False
     short_sums: int = 1
     fresh: bool = False
-
-    vocabulary_options: ClassVar = {}
 
     @property
     def name(self):

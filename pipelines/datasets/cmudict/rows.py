@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from seqzoo.pipelines.datasets.builders import load_prepared, prepare
 from seqzoo.pipelines.datasets.cmudict.cmudict_dataset_builder import Builder
+from seqzoo.pipelines.datasets.pair_data import PairData
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
 from seqzoo.pipelines.vocabulary import Vocabulary
 
@@ -19,7 +20,7 @@ _LENGTH = 32
 
 
 @dataclasses.dataclass(frozen=True)
-class CmudictData:
+class CmudictData(PairData):
     """Pronunciations of English words as training data; TFDS downloads them on first use.
 
     Attributes:
@@ -55,14 +56,6 @@ class CmudictData:
         """The `test` split, which no choice is made on; as in `load`."""
         return self._split("test")
 
-    def augment(self, pairs):
-        """What an epoch trains on, given pairs of this data set: these."""
-        return pairs
-
-    def plain(self):
-        """This data set where nothing is added to an epoch: itself."""
-        return self
-
     def preprocessor(self, reverse=False, reverse_target=False):
         """The `PairPreprocessor` of its words, which reads them in lower case, without a look at them."""
         letters = Vocabulary(string.ascii_lowercase + "'", lower_case=True)
@@ -70,5 +63,6 @@ class CmudictData:
         return PairPreprocessor(letters, _LENGTH, _LENGTH, reverse, phonemes, reverse_target)
 
     def _split(self, name):
-        self.prepare()
-        return load_prepared(Builder(), name)
+        builder = Builder()
+        prepare(builder)
+        return load_prepared(builder, name)

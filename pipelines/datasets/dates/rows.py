@@ -3,11 +3,11 @@
 import dataclasses
 import datetime
 import functools
-from typing import ClassVar
 
 import numpy as np
 
 from seqzoo.pipelines.datasets.dates.spellings import CASES, FIRST, LAST, STYLES, spellings_in_their_case
+from seqzoo.pipelines.datasets.pair_data import PairData
 from seqzoo.pipelines.datasets.splits import load_rows
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
 from seqzoo.pipelines.vocabulary import Vocabulary
@@ -28,7 +28,7 @@ _SOURCE_LENGTH, _TARGET_LENGTH = 38, 10
 
 
 @dataclasses.dataclass(frozen=True)
-class DatesData:
+class DatesData(PairData):
     """Dates in many spellings as training data.
 
     Attributes:
@@ -36,8 +36,6 @@ class DatesData:
     """
 
     name: str = "dates"
-
-    vocabulary_options: ClassVar = {}
 
     def __post_init__(self):
         if self.name != "dates":
@@ -50,14 +48,6 @@ class DatesData:
     def load_test(self):
         """The `test` split, which no choice is made on; as in `load`."""
         return load_dates("test")
-
-    def augment(self, pairs):
-        """What an epoch trains on, given pairs of this data set: these."""
-        return pairs
-
-    def plain(self):
-        """This data set where nothing is added to an epoch: itself."""
-        return self
 
     def preprocessor(self, reverse=False, reverse_target=False):
         """The `PairPreprocessor` of its training split, without a look at that."""
