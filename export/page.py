@@ -14,7 +14,7 @@ import urllib.parse
 from seqzoo.export.litert.writer import litert
 from seqzoo.io.files import new_folder, read_json, write_json
 from seqzoo.models import card, load, presets
-from seqzoo.models.loading import preset_folder
+from seqzoo.models.files.loading import preset_folder
 
 RUNTIME = "@litertjs/core@2.5.3"
 """The npm package that runs models in a browser; it is fetched once, by `npm install`."""

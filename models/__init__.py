@@ -14,8 +14,8 @@ from seqzoo.models.decoding.beam_search import beam_search
 from seqzoo.models.decoding.samplers import Chain, Greedy, Sampler, Temperature, TopK, TopP
 from seqzoo.models.encoders import Encoder
 from seqzoo.models.ensemble import Ensemble
+from seqzoo.models.files.loading import card, presets
 from seqzoo.models.language_model import LanguageModel
-from seqzoo.models.loading import card, presets
 from seqzoo.models.losses import SequenceCrossentropy
 from seqzoo.models.metrics import BitsPerToken, ExactMatch, Perplexity
 from seqzoo.models.seq2seq import AttentionSeq2Seq, PeekySeq2Seq, Seq2Seq

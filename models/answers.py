@@ -13,7 +13,7 @@ from seqzoo.models.decoding.greedy import decode_greedily, greedy_alignment
 from seqzoo.models.losses import SequenceCrossentropy, counted
 from seqzoo.models.metrics import ExactMatch
 from seqzoo.models.serving import seq2seq_functions
-from seqzoo.models.strings import as_tensor, check_errors_option, string_pairs
+from seqzoo.models.strings import as_tensor, check_errors_option, check_that_it_has_values, string_pairs
 from seqzoo.pipelines.pair_batches import with_teacher_forcing
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
 from seqzoo.pipelines.row_errors import raise_first_error
@@ -39,7 +39,6 @@ class AnsweringModel(StringModel):
 
     preprocessor_class = PairPreprocessor
     task = "pairs"
-    default_loss = SequenceCrossentropy
     default_metrics = (ExactMatch,)
     attends = False
     buckets = 1
@@ -67,6 +66,7 @@ class AnsweringModel(StringModel):
         check_errors_option(errors)
         check_beam(beam_size, 1, length_penalty)
         if isinstance(strings, tf.Tensor | tf.Variable):
+            check_that_it_has_values(strings, "model.answer(strings)")
             strings = strings.numpy()
         alone = isinstance(strings, str | bytes)
         strings = [strings] if alone else strings
@@ -86,7 +86,7 @@ class AnsweringModel(StringModel):
         rows = self._rows(strings, batch_size, "raise", beam_size, 1, length_penalty)
         return (answer for (answer,), _ in rows)
 
-    def n_best(self, strings, n=5, beam_size=None, length_penalty=0.0, batch_size=1024):
+    def n_best(self, strings, n=5, beam_size=None, length_penalty=0.0, batch_size=1024, *, errors="raise"):
         """The best answers that beam search finds, with their probabilities.
 
         Args:
@@ -95,26 +95,43 @@ class AnsweringModel(StringModel):
             beam_size: int from `n`; `None` for `n`, and at least 5.
             length_penalty: float from 0, see `seqzoo.models.decoding.beam_search`.
             batch_size: int, how many sources are answered at a time.
+            errors: `"raise"` or `"return"`, as in `generate`.
 
         Returns:
             For each string a list of `(answer, log_probability)`, best first: `str`, and the natural logarithm of its
-            probability as float. No answer stands twice in it. One list for one `str`.
+            probability as float. No answer stands twice in it. One list for one `str`. With `errors="return"`, a tuple
+            of the lists, empty for wrong rows, and the errors, as `generate` returns them.
 
         Raises:
             ValueError: for a wrong string, as in `generate`; a beam below 1, or narrower than `n`.
         """
+        check_errors_option(errors)
+        check_that_it_has_values(strings, "model.answer(strings, beam_size, n)")
         alone = isinstance(strings, str | bytes)
-        lists = list(self.n_best_each([strings] if alone else strings, n, beam_size, length_penalty, batch_size))
-        return lists[0] if alone else lists
+        strings = [strings] if alone else strings
+        rows = list(self._n_best_rows(strings, n, beam_size, length_penalty, batch_size, errors))
+        lists, messages = [answers for answers, _ in rows], [message for _, message in rows]
+        if alone:
+            lists, messages = lists[0], messages[0]
+        return lists if errors == "raise" else (lists, messages)
 
     def n_best_each(self, strings, n=5, beam_size=None, length_penalty=0.0, batch_size=1024):
         """`n_best` for any iterable of strings, however long: an iterator of the lists."""
+        rows = self._n_best_rows(strings, n, beam_size, length_penalty, batch_size, "raise")
+        return (answers for answers, _ in rows)
+
+    def _n_best_rows(self, strings, n, beam_size, length_penalty, batch_size, errors):
         if beam_size is None:
             beam_size = max(5, n) if isinstance(n, int) else 5
         check_beam(beam_size, n, length_penalty)
-        rows = self._rows(strings, batch_size, "raise", beam_size, n, length_penalty, scored=True)
-        # Where there are fewer answers, the rest are impossible.
-        return ([each for each in zip(*row[:2], strict=True) if each[1] > -math.inf] for row in rows)
+        rows = self._rows(strings, batch_size, errors, beam_size, n, length_penalty, scored=True)
+
+        def listed(answers, log_probabilities, message):
+            # Where there are fewer answers, the rest are impossible.
+            pairs = zip(answers, log_probabilities, strict=True)
+            return ([] if message else [each for each in pairs if each[1] > -math.inf]), message
+
+        return (listed(*row) for row in rows)
 
     def align(self, string):
         """A source's greedy answer, and which tokens of the source each of its tokens was read from.
@@ -164,6 +181,7 @@ class AnsweringModel(StringModel):
         """`(answers, error)` of each string, or `(answers, log_probabilities, error)`: lists of `n`, and a `str`."""
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
+        self._forget_stale_graphs()
         answer_part = self._answering(scored, beam_size, n, float(length_penalty))
         strings = iter(strings)
         batches = iter(lambda: list(itertools.islice(strings, batch_size)), [])
@@ -303,12 +321,17 @@ class AnsweringModel(StringModel):
 
     serving_functions = seq2seq_functions
 
+    def default_loss(self):
+        """A `SequenceCrossentropy` in nats per token of the data that the preprocessor was made from."""
+        return SequenceCrossentropy(mean_length=self.preprocessor.mean_target_length)
+
     def _string_data(self, x, y):
         return string_pairs(x, y)
 
-    def _training_batches(self, data, batch_size, seed, epoch):
-        return self.preprocessor.batches(data, batch_size, shuffle_seed=seed, epoch=epoch, buckets=self.buckets)
+    def _training_batches(self, data, batch_size, seed, epoch, weights):
+        options = {"shuffle_seed": seed, "epoch": epoch, "buckets": self.buckets, "weights": weights}
+        return self.preprocessor.batches(data, batch_size, **options)
 
-    def _validation_batches(self, data, batch_size):
+    def _validation_batches(self, data, batch_size, weights):
         batch_size = _VALIDATION_BATCH if batch_size is None else batch_size
-        return self.preprocessor.batches(data, batch_size, buckets=self.buckets)
+        return self.preprocessor.batches(data, batch_size, buckets=self.buckets, weights=weights)

@@ -1,19 +1,21 @@
 """What every model of the zoo is: a Keras model that trains, predicts and answers on strings."""
 
+import pathlib
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from seqzoo.models import loading
-from seqzoo.models.optimizers import Adam
-from seqzoo.models.sharded_step import ShardedModel
-from seqzoo.models.strings import as_list, checked_batch, columns, hold_out_share, holds_strings
-from seqzoo.pipelines.input_pipeline import EpochNumber
+from seqzoo.models.files import loading
+from seqzoo.models.fit import FitOnStrings
+from seqzoo.models.strings import as_list, holds_strings
 from seqzoo.pipelines.vocabulary import Vocabulary
-from seqzoo.runtime import interrupted_between_steps, jit_compiles, keep_freed_memory
+from seqzoo.runtime import check_threads_survive
+
+_QUANTIZED = 'use seqzoo.export.litert(model, path, quantize="dynamic_int8")'
 
 
-class StringModel(ShardedModel):
+class StringModel(FitOnStrings):
     """A functional Keras model that owns the preprocessor between strings and its ids.
 
     It trains, evaluates and predicts on strings as well as on the batches of ids that its preprocessor makes, and
@@ -26,132 +28,12 @@ class StringModel(ShardedModel):
         preprocessor: what turns strings into ids and back.
         preprocessor_class: the class it must be of.
         task: `"pairs"` for models that answer a source, `"text"` for those that continue a prompt.
-        default_loss: what makes the loss that `compile` takes for `"auto"`.
-        default_metrics: tuple of the classes of the metrics that it takes for `"auto"`.
-        clipnorm: float, the global norm at which `compile`'s own optimizer clips gradients.
-        default_batch_size: int, of `fit` on strings.
     """
 
     preprocessor_class = object
-    task = default_loss = None
-    default_metrics = ()
-    clipnorm = 5.0
-    default_batch_size = 128
+    task = None
 
-    # === Training and evaluation ===
-
-    def compile(self, optimizer="auto", loss="auto", *, metrics="auto", jit_compile="auto", shards=1, **options):
-        """Configures training; see `keras.Model.compile`.
-
-        Args:
-            optimizer: `"auto"` for Adam with a learning rate of 1e-3 and gradients clipped at a global norm of
-                `clipnorm`; else as Keras takes it.
-            loss: `"auto"` for the model's own loss; else as Keras takes it.
-            metrics: `"auto"` for the model's own metrics; else as Keras takes it.
-            jit_compile: bool, or `"auto"` for XLA on a CPU outside distribution strategies.
-            shards: int, into how many parts `fit` cuts each batch to compute them at the same time, each on a core;
-                see `sharded_step`. Weights depend on it, but not on how many cores there are.
-            **options: see `keras.Model.compile`.
-
-        Raises:
-            ValueError: for shards below 1; for several under a distribution strategy, of a model with a `train_step` of
-                its own, or with a loss that is no mean over the batch.
-        """
-        if isinstance(optimizer, str) and optimizer == "auto":
-            optimizer = Adam(1e-3, global_clipnorm=self.clipnorm)
-        if isinstance(loss, str) and loss == "auto":
-            loss = self.default_loss()
-        if isinstance(metrics, str) and metrics == "auto":
-            metrics = [metric() for metric in self.default_metrics]
-        if jit_compile == "auto":
-            jit_compile = jit_compiles() and not options.get("run_eagerly", False)
-        super().compile(optimizer, loss, metrics=metrics, jit_compile=jit_compile, shards=shards, **options)
-
-    def compile_from_config(self, config):
-        """Compiles with what `get_compile_config` described, as Keras does when it loads a model."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.optimizer is not None and self.built:
-            self.optimizer.build(self.trainable_variables)
-
-    def fit(
-        self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        shuffle=True,
-        **options,
-    ):
-        """Trains on strings, or on batches; see `keras.Model.fit`.
-
-        Training on strings ends with the same weights, to the bit, as on the preprocessor's batches with the same seed.
-        Ctrl-C ends it after the running batch, a second Ctrl-C at once.
-
-        Args:
-            x: strings, in the forms that the class documents; or anything that Keras takes.
-            y: the targets, where `x` is a list of sources; or what Keras takes.
-            batch_size: int; `None` for `default_batch_size` on strings.
-            epochs: see Keras.
-            verbose: see Keras.
-            callbacks: see Keras.
-            validation_split: float. Of strings, about which part is held out, to a percent: of pairs by their
-                sources, so that no source stands in both parts; of a text its end.
-            validation_data: in the same forms as `x`, or as Keras takes it.
-            shuffle: bool. Strings are shuffled anew in each epoch, by the seed of `keras.utils.set_random_seed` and
-                the number of the epoch.
-            **options: see Keras.
-
-        Returns:
-            Keras' `History`.
-
-        Raises:
-            ValueError: for strings that do not fit the model, naming the first one; no data; targets that are missing.
-        """
-        self._assert_compile_called("fit")
-        keep_freed_memory()
-        if self._is_data(x):
-            data, y = self._string_data(x, y), None
-            seed = tf.compat.v1.get_seed(0)[0]  # Of `keras.utils.set_random_seed`; a constant where none was set.
-            if validation_split and validation_data is None:
-                data, held_out = hold_out_share(self.preprocessor, data, seed, validation_split)
-                validation_data = self._validation_batches(held_out, options.pop("validation_batch_size", None))
-            validation_split = 0.0
-            epoch, steps = tf.Variable(0, dtype=tf.int64, trainable=False), options.pop("steps_per_epoch", None)
-            batch_size = self.default_batch_size if batch_size is None else batch_size
-            x = self._training_batches(data, batch_size, seed if shuffle else None, epoch)
-            if steps is not None:
-                if steps < 1:
-                    raise ValueError(f"steps_per_epoch must be at least 1. Received: steps_per_epoch={steps}")
-                x = x.repeat().take(steps)
-            callbacks = getattr(callbacks, "callbacks", callbacks) or []  # Those of a `CallbackList`.
-            callbacks, batch_size = [EpochNumber(epoch), *keras.tree.flatten(callbacks)], None
-        if validation_data is not None and self._is_data(validation_data):
-            validation_data = self._string_data(*columns(validation_data))
-            validation_data = self._validation_batches(validation_data, options.pop("validation_batch_size", None))
-        if isinstance(x, tf.data.Dataset) or hasattr(x, "__next__"):
-            shuffle = False  # It comes in the order that it has; Keras would warn.
-        options |= {"batch_size": batch_size, "epochs": epochs, "verbose": verbose, "shuffle": shuffle}
-        options |= {"validation_split": validation_split, "validation_data": validation_data}
-        with interrupted_between_steps() as interruption:
-            if isinstance(callbacks, keras.callbacks.CallbackList):
-                callbacks.append(interruption)
-            else:
-                callbacks = [interruption, *keras.tree.flatten(callbacks or [])]
-            return super().fit(x, y, callbacks=callbacks, **options)
-
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **options):
-        """Loss and metrics, teacher-forced, on strings as `fit` takes them, or as `keras.Model.evaluate`.
-
-        `seqzoo.training.evaluate` decodes instead, and returns the figures of the task.
-        """
-        if self._is_data(x):
-            x, y = self._validation_batches(self._string_data(x, y), batch_size), None
-            batch_size = None
-        return super().evaluate(x, y, batch_size=batch_size, verbose=verbose, **options)
+    # === Answers and exports ===
 
     def predict(self, x, batch_size=None, verbose="auto", **options):
         """Answers to strings as `generate` returns them, or predictions on batches as `keras.Model.predict`.
@@ -159,24 +41,14 @@ class StringModel(ShardedModel):
         Strings are a list, a tensor, an array, or a `tf.data.Dataset` of scalars. The answers are a NumPy array of
         `str`, `[rows]`; no other argument applies to them.
         """
+        check_threads_survive()
         if not holds_strings(x):
+            self._forget_stale_graphs()
             return super().predict(x, batch_size=batch_size, verbose=verbose, **options)
-        strings = [x] if isinstance(x, str | bytes) else as_list(x)
+        if isinstance(x, dict | tf.data.Dataset):
+            x = as_list(x)
+        strings = [x] if isinstance(x, str | bytes) else x
         return np.array(self.generate(strings), dtype=np.str_)
-
-    def train_on_batch(self, x, *args, **options):
-        """See `keras.Model.train_on_batch`; takes a batch of ids."""
-        return super().train_on_batch(checked_batch(x), *args, **options)
-
-    def test_on_batch(self, x, *args, **options):
-        """See `keras.Model.test_on_batch`; takes a batch of ids."""
-        return super().test_on_batch(checked_batch(x), *args, **options)
-
-    def predict_on_batch(self, x):
-        """See `keras.Model.predict_on_batch`; takes a batch of ids."""
-        return super().predict_on_batch(checked_batch(x))
-
-    # === Answers and exports ===
 
     def generate(self, strings, *, errors="raise", **options):
         """Answers to strings, or continuations of them; see the subclass."""
@@ -232,7 +104,22 @@ class StringModel(ShardedModel):
             "for LiteRT: they export strings in and strings out, and compare the export with the model"
         )
 
+    def quantize(self, mode=None, *args, **options):
+        """Not here: a model file keeps float weights; an export for devices quantises them."""
+        raise ValueError(f"Only what is exported is quantised: {_QUANTIZED}. Received: mode={mode!r}")
+
     # === Saving and loading ===
+
+    def save(self, filepath, *args, **options):
+        """Saves the model in one `.keras` file; see `keras.Model.save`.
+
+        Raises:
+            ValueError: for another suffix, or a model with a quantised layer, which could not be loaded.
+        """
+        if pathlib.Path(filepath).suffix != ".keras":
+            raise ValueError(f"A model is saved as one .keras file. Received: {str(filepath)!r}")
+        self.get_config()  # Refuses what cannot be loaded, before there is a part of a file.
+        super().save(filepath, *args, **options)
 
     @classmethod
     def from_preset(cls, name, load_weights=True):
@@ -256,6 +143,9 @@ class StringModel(ShardedModel):
 
     def get_config(self):
         """The constructor's arguments, the preprocessor serialised, and which parts are frozen."""
+        for path, part in _parts(self):
+            if isinstance(part.dtype_policy, keras.dtype_policies.QuantizedDTypePolicy):
+                raise ValueError(f"The layer {path} is quantised, and could not be read back from a file: {_QUANTIZED}")
         return {
             "preprocessor": keras.saving.serialize_keras_object(self.preprocessor),
             **self._config,
@@ -284,26 +174,6 @@ class StringModel(ShardedModel):
         """Keeps what `get_config` returns, after the functional model was made."""
         self.preprocessor = preprocessor
         self._config = config
-
-    # === What subclasses make of strings ===
-
-    def _is_data(self, x):
-        """Whether `x` is data for the preprocessor; else it is batches for Keras."""
-        return holds_strings(x)
-
-    def _string_data(self, x, y):
-        """The data in the form that the preprocessor takes.
-
-        Raises:
-            ValueError: for strings of another form.
-        """
-        raise NotImplementedError
-
-    def _training_batches(self, data, batch_size, seed, epoch):
-        raise NotImplementedError
-
-    def _validation_batches(self, data, batch_size):
-        raise NotImplementedError
 
 
 def load(path):

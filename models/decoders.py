@@ -97,7 +97,7 @@ class Decoder(keras.Model):
         """
         start = {
             "layers": encoded["states"],
-            "tokens": self.recurrent[0].project(self.embedding(keras.ops.arange(self.vocabulary_size))),
+            "tokens": self.recurrent[0].project(self.embedding(tf.range(self.vocabulary_size))),
         }
         context = self.context(encoded["states"])
         if context is not None:

@@ -113,12 +113,12 @@ class Encoder(keras.Model):
             `[vocabulary_size, gates × hidden_dim]` both; and `states`, those of the first layer after it, a list of
             `[vocabulary_size, hidden_dim]`.
         """
-        embedded, tables = self.embedding(ops.arange(self.vocabulary_size)), []
+        embedded, tables = self.embedding(tf.range(self.vocabulary_size)), []
         for layer in (self.recurrent[0], self.backward[0]) if self.bidirectional else self.recurrent[:1]:
             projected = layer.project(embedded)
             first = projected
             if self.skips_padding:
-                first = layer.skip(projected, ops.arange(self.vocabulary_size) != PADDING_ID)
+                first = layer.skip(projected, tf.range(self.vocabulary_size) != PADDING_ID)
             _, states = layer.step(first, None)
             tables.append({"projected": projected, "recurrent": layer.recur(first, states), "states": states})
         return tables

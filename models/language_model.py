@@ -11,15 +11,16 @@ from keras import ops
 from seqzoo.models.base import StringModel
 from seqzoo.models.decoding.continuation import allowed_tokens, continue_text, encode_stop, initial_decoding_state
 from seqzoo.models.decoding.samplers import Sampler
+from seqzoo.models.files.checks import check_limits
 from seqzoo.models.layers.dropout import Dropout
 from seqzoo.models.layers.initializers import constructor_arguments
 from seqzoo.models.layers.recurrent import number_of_states, recurrent_layers
 from seqzoo.models.metrics import BitsPerToken, Perplexity
 from seqzoo.models.serving import language_model_functions, language_model_token_functions
-from seqzoo.models.strings import as_list, as_tensor, check_errors_option
+from seqzoo.models.strings import as_list, as_tensor, check_errors_option, check_that_it_has_values
 from seqzoo.pipelines.row_errors import raise_first_error
 from seqzoo.pipelines.text_preprocessor import END_ID, TextPreprocessor
-from seqzoo.runtime import in_parallel, split_rows
+from seqzoo.runtime import check_threads_survive, in_parallel, split_rows
 
 _STREAM_TOKENS = 8
 
@@ -75,6 +76,7 @@ class LanguageModel(StringModel):
     default_metrics = (BitsPerToken, Perplexity)
     clipnorm = 1.0
     default_batch_size = 32
+    has_rows = False
 
     def __init__(
         self,
@@ -94,6 +96,7 @@ class LanguageModel(StringModel):
                 "tie_embeddings needs embedding_dim equal to hidden_dim. "
                 f"Received: embedding_dim={embedding_dim}, hidden_dim={hidden_dim}"
             )
+        check_limits(num_layers, [1], unroll=False)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         size = preprocessor.vocabulary.size
 
@@ -133,6 +136,7 @@ class LanguageModel(StringModel):
         Raises:
             ValueError: for a text without any token, or invalid UTF-8.
         """
+        check_threads_survive()
         return cls(TextPreprocessor.from_text(text, split, unknown, lines, max_tokens), **options)
 
     def read(self, tokens, states=None):
@@ -199,6 +203,7 @@ class LanguageModel(StringModel):
                 `max_length`, an empty `stop` or one that cannot be written, seeds that are not one a prompt.
         """
         check_errors_option(errors)
+        check_that_it_has_values(prompts, 'model.serving_functions()["serving_default"][0]')
         alone = isinstance(prompts, str | bytes)
         prompts = [prompts] if alone else as_list(prompts)
         if not prompts:
@@ -243,6 +248,7 @@ class LanguageModel(StringModel):
 
         `start` returns the state and the rules that `continue_text` takes.
         """
+        self._forget_stale_graphs()
         if max_length < 0:
             raise ValueError(f"max_length must not be negative. Received: max_length={max_length}")
         if not isinstance(sampler, Sampler | None):
@@ -323,8 +329,7 @@ class LanguageModel(StringModel):
     token_functions = language_model_token_functions
 
     def _is_data(self, x):
-        is_encoded_text = isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iu"
-        return is_encoded_text or super()._is_data(x)
+        return (isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iu") or super()._is_data(x)  # Ids.
 
     def _string_data(self, x, y):
         if y is not None:
@@ -334,13 +339,12 @@ class LanguageModel(StringModel):
             raise ValueError("There is no text. Received an empty text")
         return ids
 
-    def _training_batches(self, data, batch_size, seed, epoch):
+    def _training_batches(self, data, batch_size, seed, epoch, weights):
         length = min(_WINDOW, len(data))
         if seed is None:
             return self.preprocessor.consecutive(data, batch_size, length)
         return self.preprocessor.windows(data, batch_size, length, seed, epoch=epoch)
 
-    def _validation_batches(self, data, batch_size):
-        return self.preprocessor.consecutive(
-            data, self.default_batch_size if batch_size is None else batch_size, min(_WINDOW, len(data))
-        )
+    def _validation_batches(self, data, batch_size, weights):
+        batch_size = self.default_batch_size if batch_size is None else batch_size
+        return self.preprocessor.consecutive(data, batch_size, min(_WINDOW, len(data)))

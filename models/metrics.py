@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from seqzoo.models.losses import counted
+from seqzoo.models.losses import counted, weights_of_tokens
 
 
 @keras.saving.register_keras_serializable("seqzoo")
@@ -22,6 +22,15 @@ class ExactMatch(keras.metrics.MeanMetricWrapper):
 
     def __init__(self, name="exact_match", dtype=None):
         super().__init__(exact_match, name=name, dtype=dtype)
+        self._direction = "up"
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Counts a batch; an answer with weights of its tokens, `[batch, length]`, by the mean of those that count."""
+        if sample_weight is not None and len(ops.shape(sample_weight)) == 2:
+            counts = ops.cast(counted(ops.convert_to_tensor(y_true)), self.dtype)
+            weights = ops.cast(sample_weight, self.dtype)
+            sample_weight = ops.sum(weights * counts, axis=1) / ops.sum(counts, axis=1)
+        return super().update_state(y_true, y_pred, sample_weight)
 
     def get_config(self):
         """The constructor's arguments."""
@@ -35,6 +44,11 @@ class _FromNats(keras.metrics.SparseCategoricalCrossentropy):
 
     def __init__(self, name=None, dtype=None):
         super().__init__(name=name or self.default_name, dtype=dtype, from_logits=True)
+        self._direction = "down"
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Counts a batch, with weights of its rows, `[batch]`, or of its tokens, `[batch, length]`."""
+        return super().update_state(y_true, y_pred, weights_of_tokens(sample_weight))
 
     def get_config(self):
         """The constructor's arguments."""

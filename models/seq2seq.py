@@ -5,10 +5,11 @@ import keras
 from seqzoo.models.answers import AnsweringModel
 from seqzoo.models.decoders import AttentionDecoder, Decoder, PeekyDecoder
 from seqzoo.models.encoders import Encoder
+from seqzoo.models.files.checks import check_limits
 from seqzoo.models.layers.initializers import constructor_arguments
 from seqzoo.models.serving import seq2seq_token_functions
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
-from seqzoo.runtime import unrolls
+from seqzoo.runtime import check_threads_survive, unrolls
 
 # A vocabulary of up to so many tokens is read faster by looking up what follows from each.
 _MAX_TABLE_TOKENS = 256
@@ -69,6 +70,7 @@ class Seq2Seq(AnsweringModel):
         **kwargs,
     ):
         config = constructor_arguments(locals())
+        check_limits(num_layers, [preprocessor.source_length, preprocessor.target_length], unroll)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         config["dtype"] = policy.name
         source_length, target_length = preprocessor.source_length, preprocessor.target_length
@@ -137,6 +139,7 @@ class Seq2Seq(AnsweringModel):
         Raises:
             ValueError: without any pair, for an empty side or invalid UTF-8.
         """
+        check_threads_survive()
         preprocessor = PairPreprocessor.from_pairs(
             pairs, reverse, source_split, target_split, unknown, lower_case, normal_form, shared
         )

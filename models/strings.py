@@ -3,7 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
+from seqzoo.pipelines.input_pipeline import check_that_it_ends
 from seqzoo.pipelines.pairs import as_pairs
+from seqzoo.runtime import check_threads_survive
 
 
 def holds_strings(data):
@@ -53,10 +55,38 @@ def string_pairs(x, y=None):
 
 
 def columns(validation_data):
-    """`(x, y)` of validation strings: a tuple may hold the sources and the targets."""
-    is_pair = isinstance(validation_data, tuple) and len(validation_data) == 2
-    is_columns = is_pair and isinstance(validation_data[0], list | np.ndarray | tf.Tensor)
-    return validation_data if is_columns else (validation_data, None)
+    """`(x, y, weights)` of validation strings: a tuple may hold the sources, the targets, and weights of the rows."""
+    is_columns = (
+        isinstance(validation_data, tuple)
+        and len(validation_data) in (2, 3)
+        and isinstance(validation_data[0], list | np.ndarray | tf.Tensor)
+        and not (len(validation_data) == 3 and holds_strings(validation_data[2]))
+    )
+    return (*validation_data, None)[:3] if is_columns else (validation_data, None, None)
+
+
+def as_data(x, y):
+    """Data as `fit` reads them: iterators such as `zip`, which can be read once, as lists."""
+    return tuple(list(each) if isinstance(each, zip | map | filter) else each for each in (x, y))
+
+
+def with_weights(x, y, weights):
+    """`(x, y, weights)` of strings, weights as a float32 array `[rows]` or `[rows, length]`, or `None`.
+
+    `x` may be a `tf.data.Dataset` of `(source, target, weight)`.
+    """
+    if isinstance(x, tf.data.Dataset) and isinstance(x.element_spec, tuple) and len(x.element_spec) == 3:
+        *_, last = x.element_spec
+        if isinstance(last, tf.TensorSpec) and (last.dtype.is_floating or last.dtype.is_integer):
+            check_that_it_ends(x)
+            weights = list(x.map(lambda *row: row[2]).as_numpy_iterator())
+            x = x.map(lambda *row: row[:2])
+    if weights is None:
+        return x, y, None
+    weights = np.asarray(weights, "float32")
+    if weights.ndim not in (1, 2):
+        raise ValueError(f"sample_weight must be [rows] or [rows, length]. Received: shape {list(weights.shape)}")
+    return x, y, weights
 
 
 def hold_out_share(preprocessor, data, seed, share):
@@ -78,17 +108,28 @@ def check_errors_option(errors):
         raise ValueError(f"errors must be 'raise' or 'return'. Received: errors={errors!r}")
 
 
+def check_that_it_has_values(strings, instead):
+    """Raises a `ValueError` for a tensor of a graph, which has no values before the graph runs."""
+    if tf.is_symbolic_tensor(strings):
+        raise ValueError(
+            f"In a graph, such as the function of Dataset.map, use {instead}: generate needs strings that are known. "
+            f"Received: {strings}"
+        )
+
+
 def as_list(strings):
     """Strings as a list: from a sequence, an array, a tensor, or a `tf.data.Dataset` of scalars."""
     if isinstance(strings, dict):
         raise ValueError(f"Strings must be a list, not a dictionary. Received the keys {sorted(strings)}")
     if isinstance(strings, tf.data.Dataset):
+        check_that_it_ends(strings)
         return list(strings.as_numpy_iterator())
     return list(strings.numpy() if isinstance(strings, tf.Tensor | tf.Variable) else strings)
 
 
 def as_tensor(strings, what):
     """A list of strings as a string tensor, `[batch]`; a surrogate is no UTF-8 then, which is an error of its row."""
+    check_threads_survive()
     for string in strings:
         if not isinstance(string, str | bytes):
             raise ValueError(f"{what} must be strings. Received: {string!r}")
@@ -102,6 +143,7 @@ def as_tensor(strings, what):
 
 def checked_batch(x):
     """The batch `x`; a `ValueError` where it consists of strings."""
+    check_threads_survive()
     if holds_strings(x):
         raise ValueError(
             "train_on_batch, test_on_batch and predict_on_batch take a batch of ids, such as "

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from seqzoo.pipelines.row_errors import MAX_SHOWN_CHARACTERS, escaped
+from seqzoo.pipelines.row_errors import MAX_SHOWN_CHARACTERS, escaped, explained
 from seqzoo.pipelines.vocabulary import PADDING_ID, is_invalid
 
 
@@ -40,4 +40,5 @@ def encode_strings(vocabulary, strings, length, side):
         message = tf.where(invalid, tf.strings.join([f"{side} is not valid UTF-8: ", escaped(strings)]), message)
         return tf.where(wrong, message, "")
 
-    return ids, tf.cond(tf.reduce_any(wrong), messages, lambda: tf.zeros_like(strings))
+    errors = tf.cond(tf.reduce_any(wrong), messages, lambda: tf.zeros_like(strings))
+    return ids, explained(errors, strings, vocabulary, length)

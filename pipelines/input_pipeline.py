@@ -31,6 +31,15 @@ def without_autotune(dataset):
     return dataset.with_options(options)
 
 
+def check_that_it_ends(dataset):
+    """Raises a `ValueError` for a data set that is known to be endless, where all of it is to be read."""
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "The data set has no end, and all of its rows are to be read: leave out repeat(), or take(…) some. "
+            "fit repeats its data by itself, epochs=…"
+        )
+
+
 class EpochNumber(keras.callbacks.Callback):
     """Writes the number of the epoch that runs to a variable, which decides the order of the batches."""
 

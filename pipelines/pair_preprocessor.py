@@ -4,14 +4,13 @@ import keras
 import tensorflow as tf
 
 from seqzoo.pipelines.encoding import encode_strings, padded_ids
-from seqzoo.pipelines.input_pipeline import PREFETCHED, without_autotune
-from seqzoo.pipelines.pair_batches import Buckets, epochs_of_batches, with_teacher_forcing
-from seqzoo.pipelines.pairs import as_pairs, decoded, hold_out, read_pairs
+from seqzoo.pipelines.pair_batches import ENCODED_ROWS, batches_of_pairs, with_teacher_forcing
+from seqzoo.pipelines.pair_files import TAB, places_of_pairs, read_pairs
+from seqzoo.pipelines.pairs import as_pairs, decoded, hold_out
 from seqzoo.pipelines.preprocessor import Preprocessor
 from seqzoo.pipelines.row_errors import checked_ids, raise_first_error
+from seqzoo.pipelines.row_lengths import RowLengths, warn_of_long_rows
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, split_tokens
-
-_ENCODED_ROWS = 8192
 
 
 @keras.saving.register_keras_serializable("seqzoo")
@@ -32,6 +31,8 @@ class PairPreprocessor(Preprocessor):
             that equals `vocabulary` is the same as `None`.
         reverse_target: bool. Whether the model writes answers from their last token on, as sums are worked out on
             paper; strings and ids that come out are in their usual order.
+        mean_target_length: float, the targets' mean length in tokens, their ends included, by which a loss counts; see
+            `SequenceCrossentropy`. `None` where it is not known.
 
     Attributes:
         source_vocabulary: `Vocabulary` of the sources.
@@ -48,7 +49,14 @@ class PairPreprocessor(Preprocessor):
     """
 
     def __init__(
-        self, vocabulary, source_length, target_length, reverse=False, target_vocabulary=None, reverse_target=False
+        self,
+        vocabulary,
+        source_length,
+        target_length,
+        reverse=False,
+        target_vocabulary=None,
+        reverse_target=False,
+        mean_target_length=None,
     ):
         if source_length < 1 or target_length < 1:
             raise ValueError(
@@ -58,7 +66,8 @@ class PairPreprocessor(Preprocessor):
         if not isinstance(target_vocabulary, Vocabulary | None):
             raise ValueError(f"target_vocabulary must be a Vocabulary or None. Received: {target_vocabulary!r}")
         lengths = {"source_length": int(source_length), "target_length": int(target_length)}
-        super().__init__(vocabulary, **lengths, reverse=bool(reverse), reverse_target=bool(reverse_target))
+        options = {"reverse": bool(reverse), "reverse_target": bool(reverse_target)}
+        super().__init__(vocabulary, **lengths, **options, mean_target_length=mean_target_length)
         self.target_vocabulary = target_vocabulary or vocabulary
 
     @classmethod
@@ -73,6 +82,7 @@ class PairPreprocessor(Preprocessor):
         normal_form=None,
         shared=None,
         reverse_target=False,
+        name=None,
     ):
         """A preprocessor for `pairs`: their tokens, and the longest source and target as lengths.
 
@@ -92,9 +102,13 @@ class PairPreprocessor(Preprocessor):
             shared: bool. `True` for one vocabulary, whose options apply to targets as well; `False` for two, which
                 have the tokens of their own side only. `None` chooses as above.
             reverse_target: see the class.
+            name: str, the file or glob that the pairs were read from, for warnings; or `None`.
 
         Raises:
             ValueError: without any pair, for an empty side or invalid UTF-8, or `shared=True` with two ways to split.
+
+        Warns:
+            DataWarning: for a source or target that is far longer than the others, which makes training slow.
         """
         if shared and source_split != target_split:
             raise ValueError(
@@ -105,7 +119,8 @@ class PairPreprocessor(Preprocessor):
         if shared is None:
             shared = source_split == target_split and not (unknown or lower_case or normal_form)
         target_options = options if shared else {}
-        sources, targets, source_length, target_length = set(), set(), 0, 0
+        sources, targets, written = set(), set(), 0
+        row_lengths = {"source": RowLengths(), "target": RowLengths()}
         for row, (source, target) in enumerate(decoded(as_pairs(pairs)), 1):
             source = split_tokens(source, source_split, **options)
             target = split_tokens(target, target_split, **target_options)
@@ -113,13 +128,23 @@ class PairPreprocessor(Preprocessor):
                 raise ValueError(f"Pair {row} has an empty {'target' if source else 'source'}.")
             sources.update(source)
             targets.update(target)
-            source_length = max(source_length, len(source))
-            target_length = max(target_length, len(target))
+            row_lengths["source"].add(len(source), row)
+            row_lengths["target"].add(len(target), row)
+            written += len(target) + 1
         if not sources:
             raise ValueError("There are no pairs. Received an empty dataset.")
         vocabulary = Vocabulary(sources | targets if shared else sources, source_split, unknown, **options)
         target_vocabulary = None if shared else Vocabulary(targets, target_split)
-        return cls(vocabulary, source_length, target_length, reverse, target_vocabulary, reverse_target)
+        warn_of_long_rows(row_lengths, lambda row: places_of_pairs(name, [row])[row] if name else f"Pair {row:,}")
+        lengths = {f"{side}_length": each.longest[0][0] for side, each in row_lengths.items()}
+        return cls(
+            vocabulary,
+            **lengths,
+            mean_target_length=written / row,
+            reverse=reverse,
+            target_vocabulary=target_vocabulary,
+            reverse_target=reverse_target,
+        )
 
     def encode_sources(self, strings):
         """Sources as the encoder reads them.
@@ -130,6 +155,7 @@ class PairPreprocessor(Preprocessor):
         Returns:
             `(ids, errors)`: int32 `[batch, source_length]`, padded and reversed; and string `[batch]`, `""` where the
             source is fine, else what is wrong with it, as valid UTF-8. A wrong row never affects its neighbours.
+            Outside of graphs, errors also name characters that cannot be seen, and a normal form that would fit.
         """
         ids, errors = encode_strings(self.source_vocabulary, strings, self.source_length, "source")
         return (ids[:, ::-1] if self.reverse else ids), errors
@@ -200,7 +226,7 @@ class PairPreprocessor(Preprocessor):
 
     def pair_errors(self, sources, targets):
         """What is wrong with each pair, string `[batch]`; `""` where nothing is."""
-        return self._encode_pairs(sources, targets)[2]
+        return self.encode_pairs(sources, targets)[2]
 
     def __call__(self, sources, targets):
         """One training batch.
@@ -215,12 +241,20 @@ class PairPreprocessor(Preprocessor):
 
         Raises:
             ValueError: when called eagerly, for the first wrong row.
-            tf.errors.InvalidArgumentError: inside a graph, with the same words.
+            tf.errors.InvalidArgumentError: inside a graph, with the same words but the names of characters.
         """
-        return with_teacher_forcing(*checked_ids(*self._encode_pairs(sources, targets)))
+        return with_teacher_forcing(*checked_ids(*self.encode_pairs(sources, targets)))
 
     def batches(
-        self, pairs, batch_size, shuffle_seed=None, drop_remainder=False, shuffle_buffer=2**20, epoch=None, buckets=1
+        self,
+        pairs,
+        batch_size,
+        shuffle_seed=None,
+        drop_remainder=False,
+        shuffle_buffer=2**20,
+        epoch=None,
+        buckets=1,
+        weights=None,
     ):
         """Batches for `fit` and `evaluate`.
 
@@ -245,59 +279,31 @@ class PairPreprocessor(Preprocessor):
             epoch: integer `tf.Variable`, the number of the epoch, which a training that is resumed sets (see
                 `seqzoo.training.Checkpoint`); `None` to count the iterations from 0.
             buckets: int, the number of different lengths of batches; 1 pads all to `source_length` and `target_length`.
+            weights: float32 array of the pairs' weights, `[rows]`, or of those of their targets' tokens,
+                `[rows, target_length]`, in the order in which they are written; `None` for none. Not of a larger data
+                set.
 
         Returns:
-            `tf.data.Dataset` of `({"source", "target"}, answer)`; see `__call__`.
+            `tf.data.Dataset` of `({"source", "target"}, answer)`; see `__call__`. With weights, of
+            `({"source", "target"}, answer, weights)`.
 
         Raises:
-            ValueError: for the first wrong pair, for no pair, or fewer than one batch with `drop_remainder`. A wrong
-                pair far down in a streamed data set is a `tf.errors.InvalidArgumentError` when it is reached.
+            ValueError: for the first wrong pair, for no pair, or fewer than one batch with `drop_remainder`; for
+                weights of another shape. A wrong pair far down in a streamed data set is a
+                `tf.errors.InvalidArgumentError` when it is reached.
         """
         if min(batch_size, shuffle_buffer, buckets) < 1:
             raise ValueError(
                 "batch_size, shuffle_buffer and buckets must be at least 1. "
                 f"Received: batch_size={batch_size}, shuffle_buffer={shuffle_buffer}, buckets={buckets}"
             )
-        window_rows = -(-shuffle_buffer // batch_size) * batch_size
-        stored = [_stored_dtype(vocabulary.size) for vocabulary in (self.source_vocabulary, self.target_vocabulary)]
+        return batches_of_pairs(
+            self, as_pairs(pairs), batch_size, shuffle_seed, drop_remainder, shuffle_buffer, epoch, buckets, weights
+        )
 
-        def encode(sources, targets, first_row=1):
-            ids = checked_ids(*self._encode_pairs(sources, targets), first_row)
-            return tuple(map(tf.cast, ids, stored))
-
-        # Without a graph, which would take longer to make than it saves.
-        blocks = as_pairs(pairs).batch(_ENCODED_ROWS)
-        encoded, rows = [], 0
-        for sources, targets in blocks:
-            encoded.append(encode(sources, targets, first_row=1 + rows))
-            rows += len(sources)
-            if rows > window_rows:
-                break
-        if rows == 0:
-            raise ValueError("There are no pairs. Received an empty data set")
-        if rows < batch_size and drop_remainder:
-            raise ValueError(
-                f"Too few pairs for a batch of {batch_size}: received {rows}. Use more pairs or a smaller batch size"
-            )
-        in_memory = rows <= window_rows
-        shapes = None
-        if in_memory:
-            ids = tuple(tf.concat(each, axis=0) for each in zip(*encoded, strict=True))
-            windows = tf.data.Dataset.from_tensors(ids)
-            if buckets > 1:
-                shapes = Buckets(*(each.numpy() for each in ids), buckets, self.reverse)
-        else:
-            windows = blocks.map(encode, num_parallel_calls=tf.data.AUTOTUNE).rebatch(window_rows)
-
-        dataset = epochs_of_batches(windows, batch_size, shuffle_seed, drop_remainder, epoch, shapes)
-        if in_memory:
-            count = rows // batch_size if drop_remainder else -(-rows // batch_size)
-            dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
-        return without_autotune(dataset.prefetch(PREFETCHED))
-
-    def read(self, path, check=True):
+    def read(self, path, check=True, separator=TAB):
         """The pairs of a file, each checked to fit this preprocessor unless `check` is `False`; see `read_pairs`."""
-        return read_pairs(path, self if check else None)
+        return read_pairs(path, self if check else None, separator)
 
     def hold_out(self, pairs, seed=0, percent=10):
         """Splits pairs into `(training, validation)`, by normalised source; see `seqzoo.pipelines.hold_out`.
@@ -306,7 +312,7 @@ class PairPreprocessor(Preprocessor):
             ValueError: for no pair, or the first wrong one by its number, which it has not in the part it falls into.
         """
         pairs, rows = as_pairs(pairs), 0
-        for sources, targets in pairs.take(2**20).batch(_ENCODED_ROWS):
+        for sources, targets in pairs.take(2**20).batch(ENCODED_ROWS):
             raise_first_error(self.pair_errors(sources, targets), 1 + rows)
             rows += len(sources)
         if rows == 0:
@@ -319,6 +325,9 @@ class PairPreprocessor(Preprocessor):
         target_vocabulary = None if shared else keras.saving.serialize_keras_object(self.target_vocabulary)
         return {**super().get_config(), "target_vocabulary": target_vocabulary}
 
+    def _reads_as(self):
+        return {**super()._reads_as(), "mean_target_length": None}
+
     @classmethod
     def from_config(cls, config):
         """The preprocessor that `get_config` described."""
@@ -327,13 +336,8 @@ class PairPreprocessor(Preprocessor):
             target_vocabulary = keras.saving.deserialize_keras_object(target_vocabulary)
         return super().from_config({**config, "target_vocabulary": target_vocabulary})
 
-    def _encode_pairs(self, sources, targets):
-        """(source ids, answer ids, errors) of a batch; an error is the source's, or else the target's."""
+    def encode_pairs(self, sources, targets):
+        """`(source ids, answer ids, errors)` of a batch of pairs; an error is the source's, or else the target's."""
         source_ids, source_errors = self.encode_sources(sources)
         answer_ids, target_errors = self.encode_targets(targets)
         return source_ids, answer_ids, tf.where(source_errors != "", source_errors, target_errors)
-
-
-def _stored_dtype(size):
-    """The smallest type of ids below `size` that TensorFlow gathers."""
-    return tf.uint8 if size <= 2**8 else tf.uint16 if size <= 2**16 else tf.int32

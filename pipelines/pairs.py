@@ -1,11 +1,9 @@
-"""(source, target) pairs of strings: any `tf.data` of them, files with a tab between the two, a held-out part."""
+"""(source, target) pairs of strings: any `tf.data` of them, the targets of each source, a held-out part."""
 
 import numpy as np
 import tensorflow as tf
 
-from seqzoo.io.files import matching_files
-from seqzoo.pipelines.input_pipeline import without_autotune
-from seqzoo.pipelines.text_files import check_text_file
+from seqzoo.pipelines.input_pipeline import check_that_it_ends, without_autotune
 
 _BLOCK_ROWS = 8192
 
@@ -20,10 +18,15 @@ def as_pairs(pairs, source="source", target="target"):
         target: key of the target, likewise.
 
     Raises:
-        ValueError: for elements of any other form.
+        ValueError: for elements of any other form, a data set that is known to be endless, or an iterator that is used
+            up.
     """
     if not isinstance(pairs, tf.data.Dataset):
         rows = list(pairs)
+        if not rows and iter(pairs) is pairs:
+            raise ValueError(
+                "The iterator of pairs gave none. It can be read once, and may have been: use a list, list(zip(…))"
+            )
         for number, row in enumerate(rows, 1):
             if (
                 not isinstance(row, tuple | list | np.ndarray)
@@ -32,6 +35,7 @@ def as_pairs(pairs, source="source", target="target"):
                 raise ValueError(f"Pair {number} must be a (source, target) tuple of strings. Received: {row!r}")
         columns = [tf.constant([row[side] for row in rows], tf.string) for side in (0, 1)]
         return without_autotune(tf.data.Dataset.from_tensor_slices(tuple(columns)))
+    check_that_it_ends(pairs)
     spec = pairs.element_spec
     if isinstance(spec, dict) and source in spec and target in spec:
         pairs = pairs.map(lambda row: (row[source], row[target]))
@@ -58,34 +62,6 @@ def decoded(pairs):
                 yield source.decode(), target.decode()
             except UnicodeDecodeError as error:
                 raise ValueError(f"Pair {row} is not valid UTF-8: {error.object!r}") from None
-
-
-def read_pairs(path, preprocessor=None):
-    """The pairs of a UTF-8 text file, `source<TAB>target` a line.
-
-    The file is read through once, to check it, and streamed from then on; it is never held in memory.
-
-    Args:
-        path: file name, or a glob of files, which are read in the order of their names.
-        preprocessor: `PairPreprocessor`, to check lengths and vocabulary against as well.
-
-    Returns:
-        `tf.data.Dataset` of `(source, target)` string scalars, in the order of the lines.
-
-    Raises:
-        ValueError: naming file, line and value, for the first line that is not UTF-8, has not exactly one tab, has an
-            empty side, or does not fit `preprocessor`; or for an empty file.
-        FileNotFoundError: where there is no such file.
-    """
-    paths = matching_files(path)
-    for name in paths:
-        _check_file(name)
-    lines = tf.data.TextLineDataset(paths).batch(_BLOCK_ROWS)
-    pairs = lines.map(_split_lines, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
-    if preprocessor is not None:
-        for name in paths:
-            _check_fit(name, preprocessor)
-    return pairs
 
 
 def alternatives(pairs, preprocessor=None):
@@ -146,44 +122,3 @@ def hold_out(pairs, seed=0, percent=10, preprocessor=None):
         return blocks.map(select, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
 
     return part(held_out=False), part(held_out=True)
-
-
-def _check_file(path):
-    number, problem = next(_malformed_lines(path), (None, None))
-    check_text_file(path, last_line=number)
-    if problem:
-        raise ValueError(f"{path}:{number}: the line {problem}")
-
-
-def _malformed_lines(path):
-    with open(path, "rb") as lines:
-        for number, line in enumerate(lines, 1):
-            line = line.removesuffix(b"\n").removesuffix(b"\r")
-            source, _, target = line.partition(b"\t")
-            if not source or not target or b"\t" in target:
-                problem = "has an empty side" if line.count(b"\t") == 1 else "must be source<TAB>target with one tab"
-            elif b"\r" in line:
-                problem = "contains a carriage return"
-            else:
-                continue
-            yield number, f"{problem}: {_shown(line)}"
-
-
-def _check_fit(path, preprocessor):
-    number = 0
-    for lines in tf.data.TextLineDataset(path).batch(_BLOCK_ROWS):
-        sources, targets = _split_lines(lines)
-        errors = preprocessor.pair_errors(sources, targets).numpy()
-        for error in errors[errors != b""][:1]:
-            raise ValueError(f"{path}:{number + 1 + list(errors).index(error)}: {error.decode()}")
-        number += len(errors)
-
-
-def _split_lines(lines):
-    parts = tf.strings.split(lines, "\t", maxsplit=1).to_tensor("", shape=[None, 2])
-    return parts[:, 0], parts[:, 1]
-
-
-def _shown(line):
-    text = line[:80].decode(errors="backslashreplace")
-    return repr(text) + ("…" if len(line) > 80 else "")

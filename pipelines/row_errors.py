@@ -2,8 +2,14 @@
 
 import tensorflow as tf
 
+from seqzoo.pipelines.characters import explained_error
+
 MAX_SHOWN_CHARACTERS = 60
 """Longer values are cut in messages."""
+
+
+class DataWarning(UserWarning):
+    """Something in data that is no error, and that one would want to know before a training."""
 
 
 def raise_first_error(errors, first_row=1):
@@ -14,6 +20,27 @@ def raise_first_error(errors, first_row=1):
     for row, error in enumerate(errors.numpy(), first_row or 0):
         if error:
             raise ValueError(error.decode() if first_row is None else f"row {row}: {error.decode()}")
+
+
+def explained(errors, strings, vocabulary, length=None):
+    """Errors with explanations that no graph can make; in a graph the errors as they are.
+
+    Args:
+        errors: string `[batch]`.
+        strings: string `[batch]`, what they are errors of.
+        vocabulary: `Vocabulary` that reads the strings.
+        length: int, how many tokens they may have, or `None` for any number.
+
+    Returns:
+        string `[batch]`; see `seqzoo.pipelines.characters.explained_error`.
+    """
+    if not tf.executing_eagerly():
+        return errors
+    messages = errors.numpy()
+    if not any(messages):
+        return errors
+    rows = zip(messages.tolist(), strings.numpy().tolist(), strict=True)
+    return tf.constant([error and explained_error(error, string, vocabulary, length) for error, string in rows])
 
 
 def checked_ids(source_ids, answer_ids, errors, first_row=1):

@@ -1,7 +1,6 @@
 """Everything between a text and the ids that a language model reads."""
 
 import collections
-import re
 
 import keras
 import numpy as np
@@ -9,7 +8,8 @@ import tensorflow as tf
 
 from seqzoo.pipelines.input_pipeline import PREFETCHED, epoch_numbers, without_autotune
 from seqzoo.pipelines.preprocessor import Preprocessor
-from seqzoo.pipelines.row_errors import MAX_SHOWN_CHARACTERS
+from seqzoo.pipelines.row_errors import MAX_SHOWN_CHARACTERS, explained
+from seqzoo.pipelines.text_files import LINE_ENDS, with_line_feeds
 from seqzoo.pipelines.texts import as_text, read_text
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
 
@@ -17,8 +17,6 @@ END_ID = PADDING_ID
 """Ends a text, as it ends an answer."""
 
 _START_EVERY = 16
-# Of a text in lines; a carriage return elsewhere is a character like any other.
-_CARRIAGE_RETURN = "\r$"
 
 
 @keras.saving.register_keras_serializable("seqzoo")
@@ -31,6 +29,8 @@ class TextPreprocessor(Preprocessor):
 
     **Prompts** are pieces of text from anywhere. The empty prompt is the start token: it begins a text, or, in one
     long text, a line. With `lines` a line break in a prompt also begins a text: `"\nem"`.
+
+    **Line ends.** `\r\n` and `\r` are read as `\n`, in texts and in prompts.
 
     Args:
         vocabulary: `Vocabulary`.
@@ -74,8 +74,6 @@ class TextPreprocessor(Preprocessor):
                 piece = piece.decode()
             except UnicodeDecodeError:
                 raise ValueError(f"Piece {number} of the text is not valid UTF-8") from None
-            if lines:
-                piece = re.sub(_CARRIAGE_RETURN, "", piece, flags=re.MULTILINE)
             counts.update(split_tokens(piece, split, lower_case, normal_form))
         if lines and split == "characters":
             del counts["\n"]
@@ -129,7 +127,7 @@ class TextPreprocessor(Preprocessor):
             `(ids, lengths, errors)`: int32 `[batch, length]`, padded at the end; int32 `[batch]`, at least 1; and
             string `[batch]`, `""` where the prompt is fine, else what is wrong with it, as valid UTF-8.
         """
-        strings = tf.convert_to_tensor(strings, tf.string)
+        strings = tf.strings.regex_replace(strings, LINE_ENDS, "\n")
         begins = strings == ""
         if self.lines:
             begins |= tf.strings.regex_full_match(strings, r"\n(.|\n)*")
@@ -143,11 +141,18 @@ class TextPreprocessor(Preprocessor):
 
     def unknown_tokens(self, string):
         """The tokens of a `str` that stand outside the vocabulary, each once, in their order."""
-        known = set(self.vocabulary.tokens)
-        return list(dict.fromkeys(token for token in self.vocabulary.split_string(string) if token not in known))
+        known, tokens = set(self.vocabulary.tokens), self.vocabulary.split_string(with_line_feeds(string))
+        return list(dict.fromkeys(token for token in tokens if token not in known))
 
-    def read(self, path, check=True):
-        """The ids of a text file, checked whatever `check` is; see `read_text` and `encode`."""
+    def read(self, path, check=True, separator=None):
+        """The ids of a text file, checked whatever `check` is; see `read_text` and `encode`.
+
+        A `separator`, which files of pairs have, is a `ValueError`.
+        """
+        if separator is not None:
+            raise ValueError(
+                f"A text has no separator, which files of pairs have: leave it out. Received: {separator!r}"
+            )
         return self.encode(read_text(path), path)
 
     def hold_out(self, text, seed=0, percent=10):
@@ -300,9 +305,7 @@ class TextPreprocessor(Preprocessor):
     def _encode_lines(self, piece):
         """`(ids, errors)` of the lines of a piece: int32 `[length]`, all lines', and string `[lines]`."""
         lines = tf.strings.split(piece, "\n")
-        if self.lines:
-            lines = tf.strings.regex_replace(lines, _CARRIAGE_RETURN, "")
-        elif self.vocabulary.split == "characters":
+        if not self.lines and self.vocabulary.split == "characters":
             lines = tf.concat([tf.strings.join([lines[:-1], "\n"]), lines[-1:]], axis=0)
         ids = self.vocabulary.lookup(lines)
         errors = self._errors(lines, "text")
@@ -326,4 +329,5 @@ class TextPreprocessor(Preprocessor):
             message = tf.where(invalid, f"the {what} is not valid UTF-8", message)
             return tf.where(invalid | unlisted, message, "")
 
-        return tf.cond(tf.reduce_any(invalid | unlisted), messages, lambda: tf.zeros_like(strings))
+        errors = tf.cond(tf.reduce_any(invalid | unlisted), messages, lambda: tf.zeros_like(strings))
+        return explained(errors, strings, self.vocabulary)

@@ -6,20 +6,23 @@ import os
 
 import tensorflow as tf
 
-from seqzoo.pipelines.text_files import BLOCK_BYTES, check_text_file
+from seqzoo.pipelines.input_pipeline import check_that_it_ends
+from seqzoo.pipelines.text_files import LINE_ENDS, check_text_file, read_blocks
 
 _LONGEST_LINE = 2**20
 
 
 def as_text(text):
-    """Any text as a `tf.data.Dataset` of string scalars: its pieces, in order, each of whole lines.
+    r"""Any text as a `tf.data.Dataset` of string scalars: its pieces, in order, each of whole lines.
+
+    The line ends of Windows and of old Macs, `\r\n` and `\r`, are read as `\n`.
 
     Args:
         text: `str`; a sequence of `str`; a `tf.data.Dataset` of string scalars, or of dictionaries with the key
             `text`, as TFDS' text data sets have it.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: for anything else, or a data set that is known to be endless.
     """
     if isinstance(text, str | bytes):
         text = [text]
@@ -28,17 +31,18 @@ def as_text(text):
         for piece in pieces:
             if not isinstance(piece, str | bytes):
                 raise ValueError(f"A text must be a string or a sequence of strings. Received: {piece!r}")
-        return tf.data.Dataset.from_tensor_slices(tf.constant(pieces, tf.string))
+        return _with_line_feeds(tf.data.Dataset.from_tensor_slices(tf.constant(pieces, tf.string)))
+    check_that_it_ends(text)
     if isinstance(text.element_spec, dict) and "text" in text.element_spec:
         text = text.map(lambda row: row["text"])
     spec = text.element_spec
     if not (isinstance(spec, tf.TensorSpec) and spec.dtype == tf.string and spec.shape == ()):
         raise ValueError(f"Elements must be string scalars, or dictionaries with 'text'. Received: element_spec={spec}")
-    return text
+    return _with_line_feeds(text)
 
 
 def read_text(path):
-    """The text of a UTF-8 file.
+    r"""The text of a UTF-8 file, with the line ends `\r\n` and `\r` read as `\n`.
 
     The file is read through once, to check it, and streamed from then on; it is never held in memory. A line longer
     than a million bytes is cut into several pieces.
@@ -59,18 +63,22 @@ def read_text(path):
 
 
 def text_sha256(text):
-    """The SHA-256 of a text's UTF-8 bytes, in hexadecimal digits."""
+    r"""The SHA-256 of a text's UTF-8 bytes, its line ends as `\n`, in hexadecimal digits."""
     digest = hashlib.sha256()
     for piece in as_text(text).as_numpy_iterator():
         digest.update(piece)
     return digest.hexdigest()
 
 
+def _with_line_feeds(text):
+    return text.map(lambda piece: tf.strings.regex_replace(piece, LINE_ENDS, "\n"))
+
+
 def _pieces(path):
     """The file's bytes in blocks that end at a line's end, or, in lines of more than a million bytes, anywhere."""
     rest = b""
     with open(path, "rb") as file:
-        while block := file.read(BLOCK_BYTES):
+        for block in read_blocks(file):
             rest += block
             end = rest.rfind(b"\n") + 1
             if not end and len(rest) > _LONGEST_LINE:

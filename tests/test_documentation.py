@@ -235,7 +235,9 @@ def test_commands_and_options_named_in_the_text_exist(page):
         if command in ("COMMAND", "--help"):
             continue
         assert command in known, f"{page.name}: seqzoo {command}"
-        for word, following in itertools.pairwise([*words, ""]):
+        options = itertools.takewhile(lambda word: word not in ("--", "|"), words)
+        for word, following in itertools.pairwise([*options, ""]):
+            word = word.partition("=")[0]
             if word.startswith("--"):
                 assert word in known[command]._option_string_actions, f"{page.name}: seqzoo {command} {word}"
                 action = known[command]._option_string_actions[word]

@@ -81,7 +81,7 @@ def test_contracts_see_every_module(installed):
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("models/loading.py", "from seqzoo.models import base"),
+        ("models/fit.py", "from seqzoo.models import base"),
         ("models/layers/recurrent.py", "from seqzoo.models import decoders"),
         ("tuning/workers.py", "def late():\n    from seqzoo.tuning import search"),
     ],

@@ -76,6 +76,8 @@ def serve(address):
 
 def _run(connection, files, own):
     """Becomes the program that was asked for, and ends the process."""
+    import multiprocessing.process
+
     with connection.makefile("rb") as request:
         arguments, folder, environment = json.load(request)
     for number, file in enumerate(files):
@@ -83,6 +85,7 @@ def _run(connection, files, own):
         os.close(file)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, mode, closefd=False) for n, mode in enumerate(("r", "w", "w")))
     os.chdir(folder)
+    multiprocessing.process.ORIGINAL_DIR = folder  # Where the processes that it starts look for the script.
     os.environ.clear()
     os.environ.update(own | environment)
     sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))

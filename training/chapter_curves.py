@@ -3,6 +3,7 @@
 import dataclasses
 
 from seqzoo.io.files import new_folder, write_table
+from seqzoo.pipelines.pair_files import TAB
 from seqzoo.runtime import choose_threads
 from seqzoo.training.history import draw_curves
 from seqzoo.training.recipes.catalogue import RECIPES
@@ -13,7 +14,15 @@ SCHEDULES = ("book", "zoo")
 
 
 def figure(
-    output, recipe="book", data=None, validation_data=None, epochs=None, seed=0, verbose="auto", compile_options=None
+    output,
+    recipe="book",
+    data=None,
+    validation_data=None,
+    epochs=None,
+    seed=0,
+    verbose="auto",
+    compile_options=None,
+    separator=TAB,
 ):
     """Trains baseline, Reverse and Reverse + Peeky and draws their accuracy on validation data.
 
@@ -28,6 +37,7 @@ def figure(
         seed: int.
         verbose: see `keras.Model.fit`.
         compile_options: see `seqzoo.training.train`.
+        separator: str, what stands between source and target in the files, see `read_pairs`.
 
     Returns:
         Dictionary from the variant to its exact match after each epoch.
@@ -37,6 +47,7 @@ def figure(
     recipes = {}
     for variant, name in VARIANTS.items():
         variant_recipe = RECIPES[name].with_book_recipe() if recipe == "book" else RECIPES[name]
+        variant_recipe = dataclasses.replace(variant_recipe, separator=separator)
         if epochs is not None:
             variant_recipe = dataclasses.replace(variant_recipe, epochs=epochs)
         recipes[variant] = variant_recipe.for_data(data)

@@ -2,20 +2,29 @@
 
 import contextlib
 import dataclasses
+import warnings
 from typing import ClassVar
 
 import keras
 import keras_tuner
 
+from seqzoo.models import LanguageModel, Seq2Seq
 from seqzoo.pipelines import PairPreprocessor
 from seqzoo.training.run import check_finite, number_of_batches
+
+# Arguments of `fit` that say what is trained on, and in which batches.
+_DATA_ARGUMENTS = (
+    "x", "y", "sample_weight", "batch_size", "steps_per_epoch", "shuffle", "validation_split", "validation_data",
+    "validation_batch_size",
+)  # fmt: skip
 
 
 class RecipeHyperModel(keras_tuner.HyperModel):
     """A recipe whose fields are hyperparameters; it builds, compiles and fits by itself.
 
-    `keras_tuner`'s tuners take it as it is: `tuner.search()` needs no data, since the hypermodel makes its batches
-    itself, anew for each trial, so that a trial's result depends on its hyperparameters and the seed alone.
+    `keras_tuner`'s tuners take it as it is, with `objective=hypermodel.objective`: `tuner.search()` gets no data, since
+    the hypermodel makes its batches itself, anew for each trial, so that a trial's result depends on its
+    hyperparameters and the seed alone. KerasTuner passes over the error of a trial; this is a `RuntimeWarning` here.
 
     Args:
         recipe: `PairRecipe` or `TextRecipe`. What is not searched is as it says.
@@ -29,7 +38,9 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         SPACE: the values searched by default; the recipe's own is added where it is missing, and begins a grid.
         space: the values of this search; one where a hyperparameter is fixed.
         CONDITIONS: from a hyperparameter to `(parent, values)`: it is searched where the parent has one of these.
+        METRICS: the classes of the metrics that a trial's model measures beside the loss.
         objective: `keras_tuner.Objective`.
+        warns_of_failures: bool, whether a trial's error is also a warning.
 
     Raises:
         ValueError: for a wrong hyperparameter or value, or a hyperparameter that is both fixed and searched.
@@ -37,7 +48,9 @@ class RecipeHyperModel(keras_tuner.HyperModel):
 
     SPACE: ClassVar = {}
     CONDITIONS: ClassVar = {}
+    METRICS: ClassVar = ()
     direction = None
+    warns_of_failures = True
 
     def __init__(
         self, recipe, training, validation, preprocessor, space=None, fixed=None, seed=0, compile_options=None
@@ -101,6 +114,26 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         """What the recipe itself has for a hyperparameter."""
         return getattr(recipe, name)
 
+    def as_objective(self, objective):
+        """An objective that KerasTuner takes, also where it is the name of a metric that KerasTuner does not know.
+
+        Args:
+            objective: `str` such as `"val_exact_match"`, `keras_tuner.Objective`, a list of them, or `None`.
+
+        Returns:
+            A `keras_tuner.Objective` for the name of one of `METRICS`, `objective` of this for `None`; anything else as
+            it came.
+        """
+        if objective is None:
+            return self.objective
+        if isinstance(objective, list):
+            return [self.as_objective(each) for each in objective]
+        directions = {metric.name: metric._direction for metric in (kind() for kind in self.METRICS)}
+        name = objective.removeprefix("val_") if isinstance(objective, str) else None
+        if name not in directions:
+            return objective
+        return keras_tuner.Objective(objective, {"up": "max", "down": "min"}[directions[name]])
+
     def declare_hyperparameters(self, hp):
         """Registers all hyperparameters, without building a model."""
         for name, values in self.space.items():
@@ -128,32 +161,62 @@ class RecipeHyperModel(keras_tuner.HyperModel):
 
     def build(self, hp):
         """A new model, compiled with the recipe."""
-        keras.utils.set_random_seed(self.seed)
-        recipe = self.recipe(hp)
-        model = recipe.build(self.preprocessor_for(recipe))
-        recipe.compile(model, self._steps_per_epoch(recipe), **self.compile_options)
-        return model
+        with self._failures_as_warnings():
+            keras.utils.set_random_seed(self.seed)
+            recipe = self.recipe(hp)
+            model = recipe.build(self.preprocessor_for(recipe))
+            recipe.compile(model, self._steps_per_epoch(recipe), **self.compile_options)
+            return model
 
     def fit(self, hp, model, *args, callbacks=(), epochs=None, **options):
         """Trains the model for the recipe's epochs, or up to `epochs`; returns Keras' `History`.
 
+        Args:
+            hp: `keras_tuner.HyperParameters`.
+            model: what `build` returned.
+            *args: none: the data are the hypermodel's own.
+            callbacks: see `keras.Model.fit`.
+            epochs: int, or `None`.
+            **options: other arguments of `keras.Model.fit`, but those that say what to train on.
+
         Raises:
-            ValueError: for a loss or a score that is no longer a number.
+            ValueError: for a loss or a score that is no longer a number; and, as a `FatalValueError` of KerasTuner's,
+                which ends the search, for data, or for how to make batches of them.
         """
-        recipe = self.recipe(hp)
-        model.optimizer.iterations.assign(0)  # The schedule is this trial's, whatever checkpoint it continues.
-        history = model.fit(
-            *args,
-            self._batches(recipe),
-            validation_data=self._validation_recipe(recipe).validation_batches(
-                self.preprocessor_for(recipe), self.validation
-            ),
-            epochs=epochs or recipe.epochs,
-            callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
-            **options,
-        )
-        check_finite([history.history["loss"], history.history[self.objective.name]], recipe)
-        return history
+        self._refuse_data([*_DATA_ARGUMENTS[: len(args)], *(each for each in _DATA_ARGUMENTS if each in options)])
+        with self._failures_as_warnings():
+            recipe = self.recipe(hp)
+            model.optimizer.iterations.assign(0)  # The schedule is this trial's, whatever checkpoint it continues.
+            history = model.fit(
+                self._batches(recipe),
+                validation_data=self._validation_recipe(recipe).validation_batches(
+                    self.preprocessor_for(recipe), self.validation
+                ),
+                epochs=epochs or recipe.epochs,
+                callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
+                **options,
+            )
+            check_finite([history.history["loss"], history.history[self.objective.name]], recipe)
+            return history
+
+    def _refuse_data(self, given):
+        if given:
+            names = ", ".join(given)
+            raise keras_tuner.errors.FatalValueError(
+                f"A trial makes batches of its hypermodel's own data: call search() without {names}; give the data to "
+                f"{type(self).__name__}(recipe, training, validation, preprocessor), and the batch sizes to its "
+                f"space= or fixed=. Received: {names}"
+            )
+
+    @contextlib.contextmanager
+    def _failures_as_warnings(self):
+        try:
+            yield
+        except Exception as error:
+            if self.warns_of_failures:
+                text = f"A trial failed, and the search goes on without it: {type(error).__name__}: {error}"
+                warnings.warn(text, RuntimeWarning, stacklevel=3)
+            raise
 
     def _validation_recipe(self, recipe):
         """Whose validation batches a trial of this recipe is scored on, so that scores can be compared."""
@@ -190,6 +253,7 @@ class Seq2SeqHyperModel(RecipeHyperModel):
         "batch_size": [64, 128, 256],
     }
     CONDITIONS: ClassVar = {"pass_cell_state": ("cell", ["lstm"])}  # Others have none.
+    METRICS: ClassVar = Seq2Seq.default_metrics
     direction = "max"
 
     @classmethod
@@ -219,6 +283,7 @@ class LanguageHyperModel(RecipeHyperModel):
         "weight_decay": [0.0, 0.01, 0.1],
         "batch_size": [16, 32, 64],
     }
+    METRICS: ClassVar = LanguageModel.default_metrics
     direction = "min"
 
     @classmethod

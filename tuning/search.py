@@ -124,9 +124,11 @@ def _hypermodel(manifest):
     recipe = recipe_class.from_config(manifest["recipe"])
     choose_threads(recipe.hidden_dim, recipe.shards)
     data = recipe.search_data(manifest["data"], manifest["validation_data"], manifest["seed"])
-    return _HYPERMODELS[recipe_class](
+    hypermodel = _HYPERMODELS[recipe_class](
         recipe, *data, space=manifest["space"], seed=manifest["seed"], compile_options=manifest["compile_options"]
     )
+    hypermodel.warns_of_failures = False  # The report of the trial and `trials.csv` have them.
+    return hypermodel
 
 
 def _tuner(manifest, hypermodel, folder, report):

@@ -109,6 +109,9 @@ class BayesianOptimizationOracle(_ExactOracle, keras_tuner.oracles.BayesianOptim
 class _RecordingTuner:
     """A tuner that records the facts of each trial, and prunes trials below the median.
 
+    The `objective` of its subclasses may also be the name of a metric of the hypermodel's models, such as
+    `"val_exact_match"`; `None` is for the hypermodel's own.
+
     With `prune`, a trial ends if, after a third of its epochs or later, its best score is worse than the median of the
     best scores that three or more other trials had at the same epoch. (The median stopping rule of Golovin et al. 2017,
     Google Vizier, https://doi.org/10.1145/3097983.3098043, compares with running averages; exact match stays at 0 for
@@ -220,25 +223,35 @@ class _RecordingTuner:
 class RandomSearch(_RecordingTuner, keras_tuner.RandomSearch):
     """`keras_tuner.RandomSearch`, recording."""
 
-    def __init__(self, hypermodel, objective, max_trials=10, seed=0, **kwargs):
+    def __init__(self, hypermodel, objective=None, max_trials=10, seed=0, **kwargs):
         super().__init__(
-            RandomSearchOracle(objective, max_trials, seed=_oracle_seed(seed), **_ANY), hypermodel, **kwargs
+            RandomSearchOracle(hypermodel.as_objective(objective), max_trials, seed=_oracle_seed(seed), **_ANY),
+            hypermodel,
+            **kwargs,
         )
 
 
 class GridSearch(_RecordingTuner, keras_tuner.GridSearch):
     """`keras_tuner.GridSearch`, recording and resuming; it begins with the recipe's own values."""
 
-    def __init__(self, hypermodel, objective, max_trials=None, seed=0, **kwargs):
-        super().__init__(GridSearchOracle(objective, max_trials, _oracle_seed(seed), **_ANY), hypermodel, **kwargs)
+    def __init__(self, hypermodel, objective=None, max_trials=None, seed=0, **kwargs):
+        super().__init__(
+            GridSearchOracle(hypermodel.as_objective(objective), max_trials, _oracle_seed(seed), **_ANY),
+            hypermodel,
+            **kwargs,
+        )
 
 
 class BayesianOptimization(_RecordingTuner, keras_tuner.BayesianOptimization):
     """`keras_tuner.BayesianOptimization`, recording; a quarter of the trials are drawn before it models the scores."""
 
-    def __init__(self, hypermodel, objective, max_trials=10, seed=0, **kwargs):
+    def __init__(self, hypermodel, objective=None, max_trials=10, seed=0, **kwargs):
         oracle = BayesianOptimizationOracle(
-            objective, max_trials, num_initial_points=max(2, max_trials // 4), seed=_oracle_seed(seed), **_ANY
+            hypermodel.as_objective(objective),
+            max_trials,
+            num_initial_points=max(2, max_trials // 4),
+            seed=_oracle_seed(seed),
+            **_ANY,
         )
         super().__init__(oracle, hypermodel, **kwargs)
 
@@ -246,8 +259,8 @@ class BayesianOptimization(_RecordingTuner, keras_tuner.BayesianOptimization):
 class Hyperband(_RecordingTuner, keras_tuner.Hyperband):
     """`keras_tuner.Hyperband`, recording; it ends trials by its own rule."""
 
-    def __init__(self, hypermodel, objective, max_trials=None, max_epochs=100, seed=0, **kwargs):
-        oracle = HyperbandOracle(objective, max_epochs, seed=_oracle_seed(seed), **_ANY)
+    def __init__(self, hypermodel, objective=None, max_trials=None, max_epochs=100, seed=0, **kwargs):
+        oracle = HyperbandOracle(hypermodel.as_objective(objective), max_epochs, seed=_oracle_seed(seed), **_ANY)
         oracle.max_trials = max_trials
         super().__init__(oracle, hypermodel, prune=False, **kwargs)
 

@@ -32,9 +32,10 @@ def litert(model, path, quantize=None, data=None, beam_size=1, length_penalty=0.
 
     Returns:
         A dictionary: `path`, and the content of `NAME.tflite.json` beside the file: `format`, `model` (its class),
-        `signatures`, `bytes`, `quantize`; `beam_size` and `length_penalty`; `normal_form`, in which a client has to
-        bring texts before it sends them, or `None`; `lower_case`, whether capitals are read as their lower case; and
-        the results of the comparison: `rows`, `equal`, `near_ties`, `different` (0 without a quantisation), `score` and
+        `signatures`; `inputs`, from each of them to the shapes of its inputs, with -1 for any number of rows; `bytes`,
+        `quantize`; `beam_size` and `length_penalty`; `normal_form`, in which a client has to bring texts before it
+        sends them, or `None`; `lower_case`, whether capitals are read as their lower case; and the results of the
+        comparison: `rows`, `equal`, `near_ties`, `different` (0 without a quantisation), `score` and
         `other_signatures`. A model in mixed precision is compared in float32.
 
     Raises:
@@ -62,6 +63,7 @@ def litert(model, path, quantize=None, data=None, beam_size=1, length_penalty=0.
             "model": type(model).__name__,
             "quantize": quantize,
             "signatures": list(functions),
+            "inputs": _inputs(temporary),
             "bytes": os.path.getsize(temporary),
             "beam_size": beam_size,
             "length_penalty": length_penalty,
@@ -93,6 +95,17 @@ def _converted(functions, quantize):
         if quantize == "float16":
             converter.target_spec.supported_types = [tf.float16]
         return converter.convert()
+
+
+def _inputs(path):
+    interpreter = _interpreter(path)
+    details = {
+        name: interpreter.get_signature_runner(name).get_input_details() for name in interpreter.get_signature_list()
+    }
+    return {
+        name: {key: each["shape_signature"].tolist() for key, each in inputs.items()}
+        for name, inputs in details.items()
+    }
 
 
 def _interpreter(path):

@@ -1,8 +1,23 @@
 """What the TFDS builders of pairs have in common."""
 
+import dataclasses
+
 import tensorflow_datasets as tfds
 
 from seqzoo.pipelines.pairs import as_pairs
+
+
+class OrderedBuilder:
+    """A mixin of builders whose rows are written in their order, `disable_shuffling`, and may be read in another.
+
+    TFDS refuses `shuffle_files=True` for such rows, so that no order is lost unawares; who passes it wants no order. It
+    shuffles files alone, so that the rows of a split in one file keep their order: shuffle the data set too.
+    """
+
+    def _as_dataset(self, split, decoders=None, read_config=None, shuffle_files=False):
+        if shuffle_files:
+            read_config = dataclasses.replace(read_config or tfds.ReadConfig(), enable_ordering_guard=False)
+        return super()._as_dataset(split, decoders, read_config, shuffle_files)
 
 
 def pairs_info(builder, **facts):

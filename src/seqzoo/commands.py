@@ -8,11 +8,11 @@ import logging
 import pathlib
 import sys
 
-from seqzoo.reports import cell, print_export, print_json, print_metrics, print_table
+from seqzoo.reports import cell, print_export, print_inspection, print_json, print_metrics, print_table
 
 _RECIPE_FIELDS = (
     "epochs", "batch_size", "hidden_dim", "embedding_dim", "num_layers", "cell", "dropout", "label_smoothing",
-    "bidirectional", "reverse", "source_split", "target_split", "lower_case", "normal_form", "unknown",
+    "bidirectional", "reverse", "source_split", "target_split", "lower_case", "normal_form", "unknown", "separator",
     "reverse_target",
     "learning_rate", "window", "lines", "shards",
 )  # fmt: skip
@@ -95,6 +95,22 @@ def _recipe_row(recipe):
     }
 
 
+def inspect(options):
+    """Shows what a file of pairs, or a text, holds."""
+    from seqzoo.pipelines import inspect_pairs, inspect_text
+
+    names = "source_split", "target_split", "lower_case", "normal_form", "separator"
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.text:
+        for name in ("target_split", "separator"):
+            if name in given:
+                raise ValueError(f"--{name.replace('_', '-')} is for pairs: leave it out, or --text")
+        given = {name.removeprefix("source_"): value for name, value in given.items()}
+    found = inspect_text(options.file, **given) if options.text else inspect_pairs(options.file, **given)
+    if not print_json(options, found):
+        print_inspection(found)
+
+
 def train(options):
     """Trains a recipe."""
     from seqzoo.training import recipe, train
@@ -127,7 +143,7 @@ def build(options):
     from seqzoo import export
     from seqzoo.training import recipe
 
-    chosen = recipe(options.recipe)
+    chosen = _with_options(recipe(options.recipe), options)
     with _running(options, chosen) as arguments:
         card = export.build(chosen, options.output, **arguments)
     if print_json(options, card):
@@ -201,7 +217,8 @@ def figure(options):
     from seqzoo.training.chapter_curves import figure
 
     with _running(options) as arguments:
-        curves = figure(options.output, options.recipe, epochs=options.epochs, **arguments)
+        separator = {} if options.separator is None else {"separator": options.separator}
+        curves = figure(options.output, options.recipe, epochs=options.epochs, **separator, **arguments)
     for variant, values in curves.items():
         print(f"{variant:16s} {values[-1]:7.2%} after {len(values)} epochs")
     print(f"written to {options.output}")

@@ -49,11 +49,20 @@ def _data(options, model, check=True):
     """The data of a file, checked against the model if wanted; without a file the test rows of a known data set."""
     from seqzoo.pipelines import load_test_rows
 
-    preprocessor = model.preprocessor
-    data = preprocessor.read(options.data, check) if options.data else load_test_rows(preprocessor)
+    preprocessor, separator = model.preprocessor, _separator(options, "data")
+    data = preprocessor.read(options.data, check, **separator) if options.data else load_test_rows(preprocessor)
     if data is None:
         raise ValueError(f"{options.model} was not trained on a data set of a recipe: give data, --data FILE")
     return data
+
+
+def _separator(options, file):
+    """What the command line says about the separator of a file, as arguments."""
+    if options.separator is None:
+        return {}
+    if getattr(options, file) is None:
+        raise ValueError(f"--separator is that of a file of pairs: leave it out, or give --{file} FILE")
+    return {"separator": options.separator}
 
 
 def generate(options):
@@ -65,14 +74,16 @@ def generate(options):
         model.n_best_each((), options.n_best, **search)
         answer = functools.partial(model.n_best, n=options.n_best, **search)
     look_up = _lexicon(options, model)
-    interactive = not options.source and sys.stdin.isatty()
-    sources = map(os.fsencode, options.source) if options.source else _lines(sys.stdin.buffer)
+    interactive = not options.source and not _input_is_closed() and sys.stdin.isatty()
+    sources = map(os.fsencode, options.source) if options.source else _sources_of_standard_input()
     status = 0
     rows_at_once = 1 if interactive else _ROWS_AT_ONCE
     for number, source, listed, answers, error in _answered(model, sources, rows_at_once, look_up, answer):
         if error:
             print(f"error: row {number}: {printable(error)}", file=sys.stderr)
             status = 2
+            if options.strict:
+                break
         if not options.n_best:
             print(listed[0] if listed else answers or "", flush=interactive)
             continue
@@ -88,10 +99,11 @@ def _lexicon(options, model):
     """A function from a source, `bytes`, to what the lexicon lists for it: a list of `str`, empty if it does not."""
     from seqzoo.pipelines import alternatives, read_pairs
 
+    separator = _separator(options, "lexicon")
     if options.lexicon is None:
         return lambda source: []
     # Neither lengths nor tokens are checked against the model: a lexicon is also for sources that it cannot read.
-    targets = alternatives(read_pairs(options.lexicon), model.preprocessor)
+    targets = alternatives(read_pairs(options.lexicon, **separator), model.preprocessor)
     normalize = model.preprocessor.source_vocabulary.normalize_string
 
     def look_up(source):
@@ -103,8 +115,35 @@ def _lexicon(options, model):
     return look_up
 
 
-def _lines(file):
-    return (line.rstrip(b"\r\n") for line in file)
+def _sources_of_standard_input():
+    """Yields the lines of standard input; empty ones at its end are none."""
+    from seqzoo.pipelines.text_files import check_byte_order_mark
+
+    empty = 0
+    for number, line in enumerate(_lines_of_standard_input()):
+        if number == 0:
+            check_byte_order_mark(line, "standard input")
+        if not line:
+            empty += 1
+            continue
+        yield from itertools.repeat(b"", empty)
+        empty = 0
+        yield line
+
+
+def _lines_of_standard_input():
+    from seqzoo.pipelines.text_files import read_lines, with_line_feeds
+
+    if _input_is_closed():
+        raise ValueError("standard input is closed: name the sources as arguments, or write them to it, one a line")
+    if hasattr(sys.stdin, "buffer"):
+        return read_lines(sys.stdin.buffer)
+    texts = (with_line_feeds(text).removesuffix("\n") for text in sys.stdin)
+    return (line.encode() for text in texts for line in text.split("\n"))
+
+
+def _input_is_closed():
+    return sys.stdin is None or sys.stdin.closed
 
 
 def _answered(model, sources, rows_at_once, look_up, answer):
@@ -152,13 +191,14 @@ def align(options):
 def sample(options):
     """Continues a prompt with a language model."""
     from seqzoo.models import load
+    from seqzoo.pipelines.characters import visible
 
     model = load(options.model)
     preprocessor, prompt = model.preprocessor, options.prompt
     skip = preprocessor.vocabulary.split_string(options.skip)
     pieces = model.stream(prompt, options.length, _sampler(options), options.seed, options.stop, skip)
     if unknown := preprocessor.unknown_tokens(prompt):
-        tokens = ", ".join(map(repr, unknown))
+        tokens = ", ".join(map(visible, unknown))
         print(f"note: not in the vocabulary, read as the unknown token: {tokens}", file=sys.stderr)
     sys.stdout.write(prompt)
     if prompt:
@@ -184,7 +224,8 @@ def export(options):
     from seqzoo import export
 
     search, model = _search(options), _model(options)
-    data = None if options.data is None else _data(options, model)
+    separator = _separator(options, "data")
+    data = None if options.data is None else model.preprocessor.read(options.data, **separator)
     if options.format == "litert":
         report = export.litert(model, options.output, options.quantize, data, **search)
     elif options.quantize:

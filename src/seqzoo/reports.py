@@ -2,6 +2,8 @@
 
 import json
 
+_FREQUENT_TOKENS, _RARE_TOKENS = 60, 20
+
 
 def print_json(options, value):
     """Prints a value as one JSON object with `--json`; returns whether it did."""
@@ -66,6 +68,48 @@ def print_sums(figures):
         rows = [(name, f"{group['rows']:,}", f"{group['errors']:,}") for name, group in figures[key].items()]
         print_table([(title, "sums", "wrong"), *rows])
     print_examples(figures["wrong"])
+
+
+def print_inspection(found):
+    """Prints what a file of pairs or a text holds."""
+    if "pairs" in found:
+        print(f"pairs         {found['pairs']:,}, of which {found['repeated']:,} repeat an earlier one")
+        several = f", {found['several_targets']:,} of them with several targets" if found["several_targets"] else ""
+        print(f"sources       {found['sources']:,} different ones{several}")
+        for example in found["examples"]:
+            print(f"  {printable(example['source'])} → {printable(', '.join(example['targets']))}")
+    else:
+        print(f"lines         {found['lines']:,}, of which {found['empty']:,} are empty")
+    for side in ("source", "target", "text"):
+        if found.get(side):
+            _print_side(side, found[side])
+    titles = ("read with", "changed", "different", "tokens", "longest", "targets that it would change")
+    print("\nwhat options would change")
+    rows = [titles[:5] if "lines" in found else titles]
+    for name, change in found["options"].items():
+        numbers = [change[key] for key in ("changed", "sources", "tokens", "longest", "changed_targets")]
+        option = "--lower-case" if name == "lower_case" else f"--normal-form {name}"
+        rows.append([option, *(f"{number:,}" for number in numbers)][: len(rows[0])])
+    print_table(rows)
+
+
+def _print_side(name, side):
+    unit, length, vocabulary = side["unit"], side["length"], side["vocabulary"]
+    print(f"\n{name}: {side['tokens']:,} {unit}s, {len(vocabulary):,} different ones")
+    if not length:
+        return
+    print(
+        f"  {unit}s in a row  {length['min']:,} to {length['max']:,}, median {length['median']:,}, "
+        f"99% at most {length['percentile_99']:,}"
+    )
+    for row in side["longest"]:
+        print(f"  {row['length']:,} at {row['place']}: {printable(row['text'])}")
+    names = {token: f"{token!r} ({names})" for token, names in side["code_points"].items()}
+    counts = [f"{names.get(token, repr(token))} {count:,}" for token, count in vocabulary.items()]
+    shown, rest = counts[:_FREQUENT_TOKENS], counts[_FREQUENT_TOKENS:]
+    print(f"  vocabulary  {', '.join(shown)}")
+    if rest:
+        print(f"  the rarest of {len(rest):,} more  {', '.join(rest[-_RARE_TOKENS:])}")
 
 
 def print_export(report):

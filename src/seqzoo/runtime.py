@@ -12,6 +12,7 @@ import threading
 
 import keras
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 _SUPPORTED_STRATEGIES = (
     tf.distribute.MirroredStrategy,
@@ -74,7 +75,11 @@ def choose_threads(hidden_dim, shards=1):
     Args:
         hidden_dim: int, the width of the model's widest layer.
         shards: int, see `seqzoo.models.StringModel.compile`.
+
+    Raises:
+        RuntimeError: see `check_threads_survive`.
     """
+    check_threads_survive()
     chosen = "TF_NUM_INTRAOP_THREADS" in os.environ or tf.config.threading.get_intra_op_parallelism_threads()
     if (shards > 1 or hidden_dim <= _MAX_SINGLE_THREAD_UNITS) and not chosen and not has_gpu():
         with contextlib.suppress(RuntimeError):
@@ -100,7 +105,11 @@ def in_parallel(function, items):
     """`map` on a thread a processor, some items read ahead; on this thread for a single item, which costs less.
 
     For calls of compiled graphs, which run beside Python. What has been begun is waited for after an error too.
+
+    Raises:
+        RuntimeError: see `check_threads_survive`.
     """
+    check_threads_survive()
     items = iter(items)
     ahead = list(itertools.islice(items, 2 * processors()))
     if len(ahead) < 2:
@@ -122,8 +131,42 @@ def _threads(number):
     return concurrent.futures.ThreadPoolExecutor(number)
 
 
+_lost_threads_of = None
+"""The number of the process whose fork this one is, or descends from, if TensorFlow had its threads by then."""
+
+
+def check_threads_survive():
+    """Raises an error in a process that was forked after TensorFlow had started its threads.
+
+    TensorFlow starts them with its first operation, and a fork has none but the thread that forked: what is handed to
+    another one there is never done, and a call waits for ever. An import alone starts none.
+
+    Raises:
+        RuntimeError: in such a process.
+    """
+    if _lost_threads_of is not None:
+        raise RuntimeError(
+            "TensorFlow had started before this process was forked, as it does when a model is loaded, and its threads "
+            "are not here: a call could wait for ever. Load the model after the fork, in the process that uses it "
+            "(gunicorn: in the worker, without --preload), or start processes by multiprocessing's 'spawn'. "
+            f"Received: process {os.getpid()}, forked from {_lost_threads_of}"
+        )
+
+
+def _after_fork():
+    global _lost_threads_of
+    _threads.cache_clear()  # A child has no threads but its own.
+    if _lost_threads_of is None and _has_started():
+        _lost_threads_of = os.getppid()
+
+
+def _has_started():
+    """Whether TensorFlow has its threads: by private names, which take no lock that a fork might have lost too."""
+    return getattr(getattr(context, "_context", None), "_initialized", False)
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.cache_clear)  # A child has no threads but its own.
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def compiled_for_python(function, signature):
@@ -136,7 +179,11 @@ def compiled_for_python(function, signature):
     Args:
         function: takes tensors and returns a tuple of tensors.
         signature: list of `tf.TensorSpec`, of its arguments.
+
+    Raises:
+        RuntimeError: see `check_threads_survive`.
     """
+    check_threads_survive()
     function = tf.function(function, input_signature=signature, autograph=False)
     if has_gpu():
         return function.get_concrete_function()
@@ -195,7 +242,11 @@ def interrupted_between_steps():
     TensorFlow 2.21 frees memory twice, and aborts, where an interrupt arrives while it creates an operation that has
     lists as attributes, such as an iterator. Does nothing where the program handles the signal, or outside the main
     thread.
+
+    Raises:
+        RuntimeError: see `check_threads_survive`.
     """
+    check_threads_survive()
     callback, is_main = _Interruption(), threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield callback

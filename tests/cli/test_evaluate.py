@@ -50,6 +50,18 @@ def test_model_of_dates_is_evaluated_on_the_test_dates_by_default(run, tmp_path)
     assert (status, json.loads(output)["rows"]) == (0, 10_000)
 
 
+def test_a_separator_is_for_files_of_pairs(run, model_file, writer_file, tmp_path):
+    status, _, errors = run("evaluate", model_file, "--separator", "_")
+    assert (status, errors.splitlines()[-1]) == (
+        2,
+        "error: --separator is that of a file of pairs: leave it out, or give --data FILE",
+    )
+    (tmp_path / "text.txt").write_text("the cat")
+    status, _, errors = run("evaluate", writer_file, "--data", tmp_path / "text.txt", "--separator", "_")
+    assert status == 2
+    assert errors.splitlines()[-1].startswith("error: A text has no separator, which files of pairs have: leave it out")
+
+
 def test_text_is_evaluated_without_a_beam(run, writer_file, tmp_path):
     text_file = tmp_path / "text.txt"
     text_file.write_text("the cat sat")

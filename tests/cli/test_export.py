@@ -41,6 +41,15 @@ def test_export_takes_a_beam_and_several_models(run, attention_files, pair_file,
     assert "n_best" in report["signatures"]
 
 
+@pytest.mark.slow(minutes=1)
+def test_export_compares_on_files_with_a_separator(run, model_file, tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("abc,CBA\nd , D\n")
+    options = ["--output", tmp_path / "out", "--data", data, "--separator", ",", "--json"]
+    status, output, errors = run("export", model_file, "--format", "saved_model", *options)
+    assert (status, json.loads(output)["equal"]) == (0, 2), errors
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -49,6 +58,7 @@ def test_export_takes_a_beam_and_several_models(run, attention_files, pair_file,
         (["--format", "saved_model", "--output", "m", "--beam-size", "0"], "argument --beam-size: must be a whole"),
         (["--format", "onnx", "--output", "m"], "argument --format: invalid choice: 'onnx'"),
         (["--format", "saved_model", "--output", "m", "--data", "none.tsv"], "There is no file none.tsv"),
+        (["--format", "saved_model", "--output", "m", "--separator", "_"], "--separator is that of a file of pairs"),
     ],
 )
 def test_wrong_export_options_are_one_error_line(run, model_file, options, message):

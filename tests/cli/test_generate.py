@@ -1,11 +1,14 @@
 """`seqzoo generate`: an answer a line, the best answers by beam search, and the answers of several models."""
 
 import io
+import os
 import sys
+import threading
+import time
 
 import pytest
 
-from seqzoo import models
+from seqzoo import cli, model_commands, models
 
 
 def test_generate_reads_standard_input_line_by_line(run, warm_command, model_file, monkeypatch):
@@ -34,6 +37,86 @@ def test_wrong_rows_are_named_and_do_not_stop_the_others(run, model_file, monkey
     status, output, errors = run("generate", model_file, "abcd", "ba", "--n-best", 1)
     assert (status, output[:6]) == (2, "ba\tAB\t")
     assert errors == "error: row 1: source 'abcd' has 4 characters, the model takes at most 3\n"
+
+
+def test_strict_stops_at_the_first_wrong_row(run, model_file, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"abc\nba\nx\nd\n\nab\n")))
+    status, output, errors = run("generate", model_file, "--strict")
+    assert (status, output) == (2, "CBA\nAB\n")
+    assert errors == "error: row 3: source 'x' has the character 'x', which is not in the vocabulary\n"
+    assert run("generate", model_file, "abc", "d", "--strict") == (0, "CBA\nD\n", "")
+    status, output, errors = run("generate", model_file, "abc", "", "d", "x", "--strict", "--n-best", 1)
+    assert (status, output[:7], errors) == (2, "abc\tCBA", "error: row 2: source is empty\n")
+    assert len(output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 8192])
+@pytest.mark.parametrize(
+    ("lines", "answers", "wrong"),
+    [
+        (b"abc\nd\n\n", "CBA\nD\n", []),
+        (b"abc\nd\n\n\r\n\r\r", "CBA\nD\n", []),
+        (b"abc\n\n\nd\n\n", "CBA\n\n\nD\n", [2, 3]),
+        (b"\nd", "\nD\n", [1]),
+        (b"abc\rd\r\nba", "CBA\nD\nAB\n", []),
+        (b"\n\n", "", []),
+        (b"", "", []),
+    ],
+)
+def test_empty_lines_at_the_end_are_no_rows_and_others_are_wrong_ones(
+    run, model_file, monkeypatch, lines, answers, wrong, rows_at_once
+):
+    monkeypatch.setattr(model_commands, "_ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    status, output, errors = run("generate", model_file)
+    assert (status, output) == (2 if wrong else 0, answers)
+    assert errors.splitlines() == [f"error: row {row}: source is empty" for row in wrong]
+
+
+def test_a_byte_order_mark_is_refused_as_it_is_in_files(run, model_file, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfabc\n")))
+    message = "standard input begins with a byte order mark, which would count as a character; save it without"
+    assert run("generate", model_file) == (2, "", f"error: {message}\n")
+
+
+def test_standard_input_is_answered_while_it_is_written(model_file, monkeypatch):
+    monkeypatch.setattr(model_commands, "_ROWS_AT_ONCE", 1)
+    reader, writer = os.pipe()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(reader))
+    output = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", output)
+    thread = threading.Thread(target=cli.main, args=[["generate", str(model_file)]])
+    thread.start()
+    with os.fdopen(writer, "wb", buffering=0) as file:
+        for source in ("abc", "d"):
+            before = len(output.getvalue())
+            file.write(f"{source}\n".encode())
+            while len(output.getvalue()) == before and thread.is_alive():
+                time.sleep(0.01)
+            assert output.getvalue().endswith(f"{source[::-1].upper()}\n")
+    thread.join()
+    assert output.getvalue() == "CBA\nD\n"
+
+
+def test_sources_after_two_hyphens_may_begin_with_one(run, model_file):
+    status, output, errors = run("generate", model_file, "--", "abc", "-5+", "d")
+    assert (status, output) == (2, "CBA\n\nD\n")
+    assert errors == "error: row 2: source '-5+' has the character '-', which is not in the vocabulary\n"
+    status, output, errors = run("align", model_file, "--", "-5+")
+    assert (status, errors.partition(".")[0]) == (
+        2,
+        "error: Only a model with attention aligns, such as an AttentionSeq2Seq",
+    )
+
+
+def test_invisible_characters_are_named(run, model_file):
+    status, _, errors = run("generate", model_file, "a\u0300", "a\u202f")
+    assert status == 2
+    end = ", which is not in the vocabulary"
+    assert errors.splitlines() == [
+        f"error: row 1: source 'a\u0300' has the character U+0300 COMBINING GRAVE ACCENT{end}",
+        f"error: row 2: source 'a\\u202f' has the character U+202F NARROW NO-BREAK SPACE{end}",
+    ]
 
 
 def test_n_best_answers_stand_beside_their_source_and_log_probability(run, attention_files):

@@ -100,6 +100,18 @@ def test_wrong_lexicons_are_one_error_line_and_nothing_is_answered(run, model_fi
     assert result == (2, "", f"error: {message.format(file=file)}\n")
 
 
+def test_lexicons_have_separators(run, model_file, tmp_path):
+    file = tmp_path / "lexicon.dict"
+    file.write_text("abc F IH1 R S T\r\nba  S EH1 K\r\n")
+    result = run("generate", model_file, "--lexicon", file, "--separator", " ", "d", "abc", "ba")
+    assert result == (0, "D\nF IH1 R S T\nS EH1 K\n", "")
+    status, output, errors = run("generate", model_file, "--lexicon", file, "d")
+    assert (status, output) == (2, "")
+    assert "the first space of a line ends its source, give --separator ' '" in errors
+    result = run("generate", model_file, "--separator", " ", "d")
+    assert result == (2, "", "error: --separator is that of a file of pairs: leave it out, or give --lexicon FILE\n")
+
+
 def test_language_model_answers_no_sources_with_a_lexicon_either(run, writer_file, lexicon):
     status, output, errors = run("generate", writer_file, "--lexicon", lexicon("abc\tlisted"), "abc")
     assert (status, output) == (2, "")

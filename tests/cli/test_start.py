@@ -10,8 +10,8 @@ import pytest
 from seqzoo import startup
 
 COMMANDS = [
-    "demo", "presets", "recipes", "train", "build", "tune", "evaluate", "generate", "align", "sample", "export",
-    "page", "figure",
+    "demo", "presets", "recipes", "inspect", "train", "build", "tune", "evaluate", "generate", "align", "sample",
+    "export", "page", "figure",
 ]  # fmt: skip
 
 
@@ -74,6 +74,26 @@ def test_every_command_that_trains_can_do_without_xla(run, name):
         (["page", "--output", "x", "--runtime", "none"], "none holds no LiteRT runtime for browsers: run npm install"),
         (["fly"], "argument COMMAND: invalid choice: 'fly'"),
         ([], "the following arguments are required: COMMAND (see seqzoo --help)"),
+        (
+            ["generate", "addition_reverse", "1+1", "-5+3"],
+            "unrecognized arguments: -5+3; put -- before a source that begins with -: "
+            "seqzoo generate PRESET|FILE -- -5+3 (see seqzoo generate --help)",
+        ),
+        (
+            ["generate", "addition_reverse", "--n-best", "2", "-x=1"],
+            "unrecognized arguments: -x=1; put -- before a source that begins with -: seqzoo generate",
+        ),
+        (
+            ["align", "addition_reverse", "-5+3"],
+            "the following arguments are required: SOURCE; put -- before a source that begins with -: seqzoo align",
+        ),
+        (["generate", "--beam-size", "2"], "the following arguments are required: PRESET|FILE (see seqzoo"),
+        (
+            ["sample", "char_lstm_pydoc", "--prompt", "-x"],
+            "argument --prompt: expected one argument; write a value that begins with - as --prompt=-x (see",
+        ),
+        (["sample", "char_lstm_pydoc", "--prompt"], "argument --prompt: expected one argument (see seqzoo sample"),
+        (["train", "addition_reverse", "--output", "x", "-5+3"], "unrecognized arguments: -5+3 (see seqzoo --help)"),
     ],
 )
 def test_mistakes_are_one_error_line_with_status_2(run, tmp_path, monkeypatch, arguments, message):

@@ -82,7 +82,11 @@ def test_wrong_data_is_one_error_line_and_leaves_nothing(run, tmp_path, content,
     [
         ("abcd\tA", "source 'abcd' has 4 characters, the model takes at most 3"),
         ("a\tABCD", "target 'ABCD' has 4 characters, the model takes at most 3"),
-        ("aé\tAÉ", "target 'AÉ' has the character 'É', which is not in the vocabulary"),
+        (
+            "aé\tAÉ",
+            "target 'AÉ' has the character 'É', which is not in the vocabulary "
+            "(U+00C9 LATIN CAPITAL LETTER E WITH ACUTE)",
+        ),
     ],
 )
 def test_validation_data_that_does_not_fit_is_named_with_file_and_line(train_briefly, tmp_path, line, problem):
@@ -116,6 +120,67 @@ def test_model_and_vocabularies_are_as_the_options_say(train_briefly, tmp_path):
     status, _, errors = train_briefly(tmp_path / "other", *options)
     assert status == 2
     assert errors.splitlines()[-1].startswith(f"error: {validation}:1: source 'HALLO unknown' has the word 'HALLO'")
+
+
+@pytest.mark.filterwarnings("default")
+def test_files_with_another_separator_are_trained_on_evaluated_and_resumed_by_it(run, train_briefly, tmp_path):
+    data, folder = tmp_path / "addition.txt", tmp_path / "run"
+    data.write_text("".join(f"{f'{a}+{b}':6} _{a + b:<4}\n" for a in range(10) for b in range(10)))
+    options = ["--data", data, "--separator", "_"]
+    status, output, errors = train_briefly(folder, *options, "--json")
+    assert status == 0, errors
+    assert json.loads(output)["recipe"]["separator"] == "_"
+    preprocessor = models.load(folder / "model.keras").preprocessor
+    assert (preprocessor.source_length, preprocessor.target_length) == (3, 2)
+    assert not {"_", " "} & set(preprocessor.source_vocabulary.tokens)
+    assert train_briefly(folder, *options, "--resume")[0] == 0
+    status, _, errors = train_briefly(folder, "--data", data, "--separator", "+", "--resume")
+    assert status == 2
+    assert "holds another run, with a different separator (see its run.json)" in errors.splitlines()[-1]
+
+    status, output, errors = run("evaluate", folder / "model.keras", *options, "--json")
+    assert (status, json.loads(output)["rows"]) == (0, 100), errors
+    status, _, errors = run("evaluate", folder / "model.keras", "--data", data)
+    assert status == 2
+    assert "give --separator _ (separator='_')" in errors
+
+
+def test_searches_and_validation_data_are_read_by_the_separator_of_the_recipe(tmp_path):
+    data = tmp_path / "data.txt"
+    data.write_text("".join(f"{row} _ {row}\n" for row in range(100)))
+    recipe = dataclasses.replace(RECIPES["pairs_baseline"], separator="_")
+    assert type(recipe).from_config(json.loads(json.dumps(dataclasses.asdict(recipe)))) == recipe
+    training, validation, _ = recipe.search_data(data)
+    pairs = [*training.as_numpy_iterator(), *validation.as_numpy_iterator()]
+    assert sorted(pairs) == sorted((f"{row}".encode(),) * 2 for row in range(100))
+    assert len(list(recipe.training_data(data, data)[1])) == 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "char_lstm"], "The recipe char_lstm has no --separator: leave it out"),
+        (["build", "char_lstm"], "The recipe char_lstm has no --separator: leave it out"),
+        (["train", "addition_baseline"], "A separator is that of a file: leave it out (--separator), or name a file"),
+        (["tune", "addition_baseline"], "A separator is that of a file: leave it out (--separator), or name a file"),
+        (["figure"], "A separator is that of a file: leave it out (--separator), or name a file"),
+    ],
+)
+def test_a_separator_without_a_file_of_pairs_is_one_error_line(run, tmp_path, arguments, message):
+    status, output, errors = run(*arguments, "--separator", "_", "--output", tmp_path / "run")
+    assert (status, output) == (2, "")
+    assert errors.splitlines()[-1].startswith(f"error: {message}")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_longest_row_is_noted_where_it_is_far_longer_than_the_others(train_briefly, tmp_path):
+    data = tmp_path / "data.tsv"
+    data.write_text("".join(f"a{row}\t{row}\n" for row in range(60)) + f"{'b' * 90}\t1\n")
+    status, _, errors = train_briefly(tmp_path / "run", "--data", data)
+    assert status == 0, errors
+    (note,) = (line for line in errors.splitlines() if line.startswith("note: "))
+    assert note.startswith(f"note: {data}:61: the source has 90 tokens, where 99% of the sources have at most 3. ")
 
 
 @pytest.mark.slow(minutes=1)

@@ -28,7 +28,7 @@ def spliced(draw, content):
 
 
 SIDES = st.text(st.sampled_from(LETTERS + "\u2028\x85\x0b\x1c\0x"), min_size=1, max_size=4)
-LINES = st.tuples(SIDES, st.just("\t"), SIDES, st.sampled_from(["\n", "\n", "\r\n"])).map("".join)
+LINES = st.tuples(SIDES, st.just("\t"), SIDES, st.sampled_from(["\n", "\n", "\r\n", "\r"])).map("".join)
 FITTING_SIDES = st.text(st.sampled_from(LETTERS), min_size=1, max_size=3)
 PAIR_FILES = st.one_of(
     spliced(st.lists(LINES, max_size=6).map(lambda lines: "".join(lines).encode())),
@@ -49,15 +49,19 @@ def is_utf8(content):
     return True
 
 
+def with_line_feeds(content):
+    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
 def expected_pairs(content):
     """What a file of pairs holds, `(pairs, None)`; or `(None, number of its first wrong line)`."""
     if content.startswith(BYTE_ORDER_MARK):
         return None, None
-    lines = content.split(b"\n")
+    lines = with_line_feeds(content).split(b"\n")
     pairs = []
     for number, line in enumerate(lines[:-1] if lines[-1] == b"" else lines, 1):
-        sides = (line[:-1] if line.endswith(b"\r") else line).split(b"\t")
-        if len(sides) != 2 or b"" in sides or b"\r" in b"".join(sides) or not is_utf8(line):
+        sides = line.split(b"\t")
+        if len(sides) != 2 or b"" in sides or not is_utf8(line):
             return None, number
         pairs.append(tuple(side.decode() for side in sides))
     return pairs, None
@@ -130,7 +134,7 @@ def test_pairs_that_do_not_fit_the_model_are_named_by_their_line(count, tmp_path
 
 def first_invalid(content):
     """The number of the first line that is not UTF-8, or `None`."""
-    for number, line in enumerate(content.split(b"\n"), 1):
+    for number, line in enumerate(with_line_feeds(content).split(b"\n"), 1):
         if not is_utf8(line):
             return number
     return None
@@ -156,6 +160,7 @@ def test_a_text_is_read_and_encoded_exactly_or_its_wrong_line_is_named(count, tm
                 read_text(path)
             assert str(error.value).startswith(f"{path}{problem}")
             return
+        content = with_line_feeds(content)
         text, data = content.decode(), read_text(path)
         if "\uffff" in text:  # No character, as Unicode guarantees.
             with pytest.raises(ValueError, match="must be one Unicode character"):
@@ -180,7 +185,7 @@ def test_a_text_of_lines_keeps_each_line(count, tmp_path):
 
     def check(text):
         path.write_bytes(text.encode())
-        lines = [line.removesuffix("\r") for line in text.split("\n") if line.removesuffix("\r")]
+        lines = [line for line in with_line_feeds(text.encode()).decode().split("\n") if line]
         if not lines:
             with pytest.raises(ValueError, match=r"is empty|has no tokens"):
                 TextPreprocessor.from_text(read_text(path), lines=True)

@@ -75,6 +75,13 @@ def test_a_wrong_row_is_named_or_returned_with_beams_too(attending):
         attending.n_best(["a", ""], 2)
     answers, errors = attending.generate(["a", "", "b"], beam_size=2, errors="return")
     assert (answers, errors) == (["A", "", "B"], ["", "source is empty", ""])
+    lists, errors = attending.n_best(["a", "", "b"], 2, errors="return")
+    assert [each and each[0][0] for each in lists] == ["A", [], "B"]
+    assert errors == ["", "source is empty", ""]
+    assert attending.n_best("", 2, errors="return") == ([], "source is empty")
+    assert attending.n_best([], 2, errors="return") == ([], [])
+    with pytest.raises(ValueError, match=r"errors must be 'raise' or 'return'\. Received: errors='no'"):
+        attending.n_best("a", errors="no")
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ def test_callbacks_of_keras_work(tmp_path, on_strings):
     callbacks = [
         keras.callbacks.TensorBoard(tmp_path / "logs"),
         keras.callbacks.ModelCheckpoint(tmp_path / "last.keras"),
-        keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", "val_exact_match", mode="max", save_best_only=True),
+        keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", "val_exact_match", save_best_only=True),
+        keras.callbacks.EarlyStopping("val_exact_match", patience=9),
         keras.callbacks.ReduceLROnPlateau(**unreachable, factor=0.5, patience=1),
         keras.callbacks.EarlyStopping(**unreachable, patience=2),
     ]

@@ -7,7 +7,7 @@ import pytest
 
 from seqzoo import models
 from seqzoo.models import LanguageModel, Seq2Seq, StringModel
-from seqzoo.models.loading import load_model, preset_folder
+from seqzoo.models.files.loading import load_model, preset_folder
 
 
 def test_a_model_is_loaded_from_its_file_by_name_or_path(trained, tmp_path):

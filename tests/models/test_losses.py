@@ -26,6 +26,37 @@ def test_loss_of_a_batch_is_the_mean_of_its_parts_losses():
     )
 
 
+def test_with_a_mean_length_the_padding_of_a_batch_does_not_change_the_loss():
+    answer = np.array([[3, 4, 0, 0], [5, 0, 0, 0]])
+    uniform = np.zeros((2, 4, 6), "float32")
+    loss = SequenceCrossentropy(mean_length=2.5)
+    # 3 + 2 counted positions of 2 × 2.5, each log(6) nats.
+    np.testing.assert_allclose(loss(answer, uniform), np.log(6), rtol=1e-6)
+    longer = np.pad(answer, [(0, 0), (0, 96)]), np.zeros((2, 100, 6), "float32")
+    np.testing.assert_allclose(loss(*longer), np.log(6), rtol=1e-6)
+    np.testing.assert_allclose(SequenceCrossentropy()(*longer), 5 / 200 * np.log(6), rtol=1e-6)
+
+
+@pytest.mark.parametrize("length", [0, -1.5, float("nan")])
+def test_a_mean_length_is_above_0(length):
+    with pytest.raises(ValueError, match=f"mean_length must be above 0, or None. Received: mean_length={length}"):
+        SequenceCrossentropy(mean_length=length)
+
+
+@pytest.mark.parametrize("rows", [2, 4])  # As many rows as positions, too.
+def test_weights_of_rows_and_of_tokens_weigh_what_they_are_for(rows):
+    generator = np.random.default_rng(0)
+    answer = np.array([[3, 0, 0, 0], [3, 4, 5, 0], [2, 2, 0, 0], [5, 4, 3, 2]])[:rows]
+    logits = generator.normal(size=(rows, 4, 6)).astype("float32")
+    loss, of_rows = SequenceCrossentropy(), generator.uniform(size=rows).astype("float32")
+    each = np.array([float(loss(answer[i : i + 1], logits[i : i + 1])) for i in range(rows)])
+    np.testing.assert_allclose(loss(answer, logits, of_rows), np.mean(of_rows * each), rtol=1e-5)
+    tokens = np.repeat(of_rows[:, None], 4, axis=1)
+    np.testing.assert_allclose(loss(answer, logits, tokens), np.mean(of_rows * each), rtol=1e-5)
+    tokens[:, 1:] = 0
+    assert 0 < loss(answer, logits, tokens) < loss(answer, logits, of_rows)
+
+
 def test_label_smoothing_is_that_of_keras():
     answer = np.array([[3, 4, 5, 0], [5, 5, 5, 5]])
     logits = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
@@ -56,7 +87,7 @@ def test_tokens_and_the_first_padding_count():
 
 
 def test_the_loss_survives_serialisation():
-    loss = SequenceCrossentropy(name="x", label_smoothing=0.1)
+    loss = SequenceCrossentropy(name="x", label_smoothing=0.1, mean_length=3.5)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
     assert type(again) is SequenceCrossentropy
-    assert (again.name, again.label_smoothing) == ("x", 0.1)
+    assert (again.name, again.label_smoothing, again.mean_length) == ("x", 0.1, 3.5)

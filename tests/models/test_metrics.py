@@ -32,6 +32,20 @@ def test_bits_and_perplexity_are_those_of_the_mean_over_all_tokens():
     np.testing.assert_allclose(perplexity.result(), np.exp(nats), rtol=1e-5)
 
 
+def test_weights_of_rows_and_of_tokens():
+    answer = np.array([[3, 4, 0], [3, 0, 0], [2, 2, 2]])
+    logits = logits_for(np.array([[3, 4, 0], [3, 3, 0], [2, 2, 2]]))
+    for weights, share in [([1, 3, 0], 1 / 4), ([[1, 1, 1], [2, 2, 9], [0, 0, 0]], 1 / 3)]:
+        metric = ExactMatch()
+        metric.update_state(answer, logits, np.array(weights, "float32"))
+        assert float(metric.result()) == pytest.approx(share)
+    for kind in (BitsPerToken, Perplexity):  # Three rows of three tokens: no row's weight is a position's.
+        weighed, first = kind(), kind()
+        weighed.update_state(answer, logits, np.array([1, 0, 0], "float32"))
+        first.update_state(answer[:1], logits[:1])
+        np.testing.assert_allclose(weighed.result(), first.result(), rtol=1e-5)
+
+
 @pytest.mark.parametrize("kind", [ExactMatch, BitsPerToken, Perplexity])
 def test_metrics_survive_serialisation(kind):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(kind(name="x", dtype="float32")))

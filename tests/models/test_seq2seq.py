@@ -78,7 +78,11 @@ def test_long_answers_and_large_vocabularies_are_decoded_alike(trained, pairs, m
     [
         ("", "row 3: source is empty"),
         ("abcd", "row 3: source 'abcd' has 4 characters, the model takes at most 3"),
-        ("abé", "row 3: source 'abé' has the character 'é', which is not in the vocabulary"),
+        (
+            "abé",
+            "row 3: source 'abé' has the character 'é', which is not in the vocabulary"
+            " (U+00E9 LATIN SMALL LETTER E WITH ACUTE)",
+        ),
         (b"a\xff", r"row 3: source is not valid UTF-8: a\xff"),
     ],
 )

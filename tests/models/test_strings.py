@@ -72,7 +72,7 @@ def test_a_tuple_of_two_columns_is_not_taken_for_a_tuple_of_pairs():
         assert columns((x, y))[0] is x
         assert columns((x, y))[1] is y
     for data in (tuple(PAIRS), PAIRS, [["a"], ["A"]], ("a", "b"), (["a"], ["A"], ["x"]), (), "a", {"source": ["a"]}):
-        assert columns(data) == (data, None)
+        assert columns(data) == (data, None, None)
 
 
 def test_pairs_are_a_dataset_in_their_order():

@@ -9,6 +9,8 @@ import pytest
 import tensorflow as tf
 from model_tasks import PAIR_TASK, PAIRS, SOURCES, TARGETS, TASKS, TEXT, both, dataset
 
+from seqzoo.models import Seq2Seq
+
 # === Bad input ===
 
 
@@ -33,7 +35,12 @@ WRONG_PAIRS = {
     "nothing": ((pairs_with(2, None),), "Pair 2 must be a (source, target) tuple of strings. Received: None"),
     "three": (([("a", "A", "b")],), "Pair 1 must be a (source, target) tuple of strings. Received: ('a', 'A', 'b')"),
     "columns": ((tf.data.Dataset.from_tensor_slices((["a"], ["A"], ["b"])),), "Elements must be (source, target) s"),
-    "a number too": ((tf.data.Dataset.from_tensor_slices((["a"], ["A"], [1])),), "Elements must be (source, target) s"),
+    "four": ((tf.data.Dataset.from_tensor_slices((["a"], ["A"], [1], [1])),), "Elements must be (source, target) s"),
+    "endless": ((dataset(PAIRS).repeat(),), "The data set has no end, and all of its rows are to be read: leave out"),
+    "endless with weights": (
+        (tf.data.Dataset.from_tensor_slices((SOURCES, TARGETS, [1.0] * len(PAIRS))).repeat(),),
+        "The data set has no end",
+    ),
     "a text": ((tf.data.Dataset.from_tensor_slices(["a", "b"]),), "Elements must be (source, target) string scalars"),
     "batched": ((dataset(PAIRS).batch(8),), "Elements must be (source, target) string scalars"),
     "empty list": (([],), NO_PAIRS),
@@ -91,6 +98,7 @@ WRONG_TEXTS = {
     "empty list": (([],), "There is no text"),
     "empty strings": ((["", ""],), "There is no text"),
     "empty dataset": ((tf.data.Dataset.from_tensor_slices([TEXT]).take(0),), "There is no text"),
+    "endless": ((tf.data.Dataset.from_tensor_slices([TEXT]).repeat(),), "The data set has no end"),
     "pairs": ((PAIRS,), "A text must be a string or a sequence of strings. Received: ('a', 'A')"),
     "dataset of pairs": ((dataset(PAIRS),), "Elements must be string scalars"),
     "number": ((["the", 3],), "A text must be a string or a sequence of strings. Received: 3"),
@@ -132,6 +140,47 @@ def test_methods_for_one_batch_take_no_strings(fresh, task, method):
         assert_refused(model, lambda strings=strings: getattr(model, method)(strings), f"{method}")
     if method != "predict_on_batch":
         assert_refused(model, lambda: getattr(model, method)(SOURCES, TARGETS), f"{method}")
+
+
+@both
+def test_what_reads_strings_as_a_whole_refuses_endless_ones(task):
+    endless = tf.data.Dataset.from_tensor_slices(task.questions).repeat()
+    with pytest.raises(ValueError, match="The data set has no end"):
+        task.build().predict(endless)
+    with pytest.raises(ValueError, match="The data set has no end"):
+        Seq2Seq.from_pairs(dataset(PAIRS).repeat())
+
+
+def test_an_iterator_of_pairs_is_read_once(small):
+    model = PAIR_TASK.model()
+    expected = model.fit(PAIRS, verbose=0).history
+    for data in (lambda: (zip(SOURCES, TARGETS, strict=True),), lambda: (map(str, SOURCES), filter(None, TARGETS))):
+        again = PAIR_TASK.model()
+        assert again.fit(*data(), verbose=0).history == expected
+        assert small.weights(again) == small.weights(model)
+        assert again.evaluate(*data(), verbose=0) == pytest.approx(model.evaluate(PAIRS, verbose=0))
+    pairs = zip(SOURCES, TARGETS, strict=True)
+    Seq2Seq.from_pairs(pairs)
+    with pytest.raises(
+        ValueError, match=r"The iterator of pairs gave none\. It can be read once, and may have been: use"
+    ):
+        Seq2Seq.from_pairs(pairs)
+
+
+@both
+def test_inside_a_graph_generate_says_what_to_use(task):
+    model = task.build()
+    questions = tf.data.Dataset.from_tensor_slices(task.questions)
+    instead = "model.answer(strings" if task is PAIR_TASK else 'model.serving_functions()["serving_default"]'
+    methods = [model.generate, model.n_best, model.predict] if task is PAIR_TASK else [model.generate, model.predict]
+    for data in (questions, questions.batch(2)):
+        for method in methods:
+            message = f"In a graph, such as the function of Dataset.map, use {instead}"
+            with pytest.raises(ValueError, match=re.escape(message)):
+                data.map(method)
+    if task is PAIR_TASK:
+        answers = [answer.numpy()[0, 0].decode() for answer, *_ in questions.batch(1).map(model.answer)]
+        assert answers == model.generate(task.questions)
 
 
 @both

@@ -33,6 +33,14 @@ WRONG_SOURCES = [
     ("한".encode()[:2], "source is not valid UTF-8: \\xed\\x95"),
     (b"", "source is empty"),
 ]
+# What no graph can add to it.
+EXPLAINED = {
+    b"1+\x00": "source '1+\x00' has the character U+0000 control character, which is not in the vocabulary",
+    "1+é한👍".encode(): f"{WRONG_SOURCES[4][1]} (U+00E9 LATIN SMALL LETTER E WITH ACUTE)",
+    "\ufeff1+1".encode(): (
+        "source '\ufeff1+1' has the character U+FEFF ZERO WIDTH NO-BREAK SPACE, which is not in the vocabulary"
+    ),
+}
 wrong_source = pytest.mark.parametrize(("source", "message"), WRONG_SOURCES[:-1], ids=lambda value: ascii(value)[:20])
 
 
@@ -112,7 +120,7 @@ def test_an_empty_batch_is_encoded():
 @wrong_source
 def test_wrong_source_is_explained_and_leaves_its_neighbours_alone(preprocessor, source, message):
     ids, errors = preprocessor.encode_sources([b"57+5", source, b"1+2"])
-    assert texts(errors) == ["", message, ""]
+    assert texts(errors) == ["", EXPLAINED.get(source, message), ""]
     assert ids.numpy()[1].tolist() == [PADDING_ID] * 7
     assert sources_of(preprocessor, ids) == ["57+5", "", "1+2"]
 
@@ -136,7 +144,57 @@ def test_wrong_words_are_explained(source, message):
 
 def test_wrong_rows_of_every_kind_are_explained_in_one_batch():
     _, errors = SUMS.encode_sources([source for source, _ in WRONG_SOURCES])
-    assert texts(errors) == [message for _, message in WRONG_SOURCES]
+    assert texts(errors) == [EXPLAINED.get(source, message) for source, message in WRONG_SOURCES]
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "source", "end"),
+    [
+        (
+            Vocabulary("aé"),
+            "ae\u0301",
+            "the character 'e', which is not in the vocabulary. In the normal form NFC it would fit: write it so, or "
+            "train with --normal-form NFC (normal_form='NFC')",
+        ),
+        (
+            Vocabulary("ae\u0301"),
+            "aé",
+            "the character 'é', which is not in the vocabulary (U+00E9 LATIN SMALL LETTER E WITH ACUTE). In the normal "
+            "form NFD it would fit: write it so, or train with --normal-form NFD (normal_form='NFD')",
+        ),
+        (
+            Vocabulary("aé "),
+            "a\u202f",
+            "the character U+202F NARROW NO-BREAK SPACE, which is not in the vocabulary. In the normal form NFKC it "
+            "would fit: write it so, or train with --normal-form NFKC (normal_form='NFKC')",
+        ),
+        (
+            Vocabulary("ae\u0301é"),
+            "e\u0301e\u0301e\u0301e\u0301",
+            "8 characters, the model takes at most 7. In the normal form NFC it would fit: write it so, or "
+            "train with --normal-form NFC (normal_form='NFC')",
+        ),
+        (Vocabulary("a3-1"), "3−1", "the character '−', which is not in the vocabulary (U+2212 MINUS SIGN)"),
+        (Vocabulary("a"), "a\u0300", "the character U+0300 COMBINING GRAVE ACCENT, which is not in the vocabulary"),
+        (Vocabulary("a"), "a b", "the character ' ', which is not in the vocabulary"),
+        (
+            Vocabulary(["a"], "whitespace"),
+            "a\u202fb 1",
+            "the word 'a\u202fb' (U+202F NARROW NO-BREAK SPACE), which is not in the vocabulary",
+        ),
+    ],
+)
+def test_characters_that_cannot_be_seen_are_named_and_so_is_a_normal_form_that_fits(vocabulary, source, end):
+    preprocessor = PairPreprocessor(vocabulary, source_length=7, target_length=4)
+    shown = f"source '{source}' has {end}"
+    assert texts(preprocessor.encode_sources(["a", source])[1])[1] == shown
+    with pytest.raises(ValueError, match=re.escape(f"row 2: {shown}")):
+        preprocessor(["a", source], ["a", "a"])
+
+
+def test_the_normal_form_of_a_target_is_not_an_option_of_trainings():
+    (error,) = texts(PairPreprocessor(Vocabulary("é"), 7, 4).encode_targets(["e\u0301"])[1])
+    assert error.endswith("In the normal form NFC it would fit: write it so, or read it with normal_form='NFC'")
 
 
 def test_targets_are_called_targets():
@@ -219,7 +277,7 @@ def test_any_words_are_either_encoded_or_explained(strings):
 
 @wrong_source
 def test_eager_call_raises_a_value_error_for_the_first_wrong_row(source, message):
-    with pytest.raises(ValueError, match=f"^{re.escape(f'row 2: {message}')}$"):
+    with pytest.raises(ValueError, match=f"^{re.escape(f'row 2: {EXPLAINED.get(source, message)}')}$"):
         SUMS([b"1+1", source, b"x"], ["2", "3", "4"])
 
 

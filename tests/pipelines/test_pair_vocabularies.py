@@ -62,9 +62,11 @@ def test_from_pairs_counts_normalised_tokens():
     preprocessor = PairPreprocessor.from_pairs([("e\u0301", "e\u0301")], normal_form="NFC")
     assert (preprocessor.source_length, preprocessor.target_length) == (1, 2)
     assert texts(preprocessor.pair_errors(["é", "éé", "E\u0301"], ["é", "e", "e"])) == [
-        "target 'é' has the character 'é', which is not in the vocabulary",
+        "target 'é' has the character 'é', which is not in the vocabulary (U+00E9 LATIN SMALL LETTER E WITH ACUTE). In "
+        "the normal form NFD it would fit: write it so, or read it with normal_form='NFD'",
         "source 'éé' has 2 characters, the model takes at most 1",
-        "source 'E\u0301' has the character 'É', which is not in the vocabulary",
+        "source 'E\u0301' has the character 'É', which is not in the vocabulary "
+        "(U+00C9 LATIN CAPITAL LETTER E WITH ACUTE)",
     ]
 
 

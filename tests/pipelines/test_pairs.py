@@ -1,16 +1,13 @@
-"""Pairs of strings from anywhere: lists, `tf.data`, TFDS, files with a tab, and a part held out."""
-
-import re
+"""Pairs of strings from anywhere: lists, `tf.data`, TFDS; and a part held out."""
 
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from seqzoo.pipelines import PairPreprocessor, Vocabulary, alternatives, as_pairs, hold_out, read_pairs
+from seqzoo.pipelines import PairPreprocessor, Vocabulary, alternatives, as_pairs, hold_out
 
 PAIRS = [("57+5", "62"), ("안녕", "hello 👍"), ("e\u0301\x00", " a b ")]
 STRING = tf.TensorSpec([], tf.string)
-SUMS = PairPreprocessor(Vocabulary("0123456789+"), source_length=7, target_length=4)
 TRANSLATIONS = [{"en": "hello", "de": "hallo"}, {"en": "thank you", "de": "danke schön"}]
 
 
@@ -39,16 +36,6 @@ class TinyTranslation(tfds.core.GeneratorBasedBuilder):
 @pytest.fixture(scope="module")
 def translation(tmp_path_factory):
     return tfds.load("tiny_translation", split="train", data_dir=tmp_path_factory.mktemp("tfds"))
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(content, name="pairs.tsv"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
 
 
 @pytest.mark.parametrize(
@@ -129,135 +116,6 @@ def test_datasets_of_anything_else_are_refused(dataset):
 def test_rows_of_anything_else_are_refused(row):
     with pytest.raises(ValueError, match=r"Pair 2 must be a \(source, target\) tuple of strings"):
         as_pairs([("a", "b"), row])
-
-
-def test_file_is_read_line_by_line(write):
-    path = write("57+5\t62\n 1 + 2\t 3 \n")
-    dataset = read_pairs(path)
-    assert dataset.element_spec == (STRING, STRING)
-    assert rows_of(dataset) == [("57+5", "62"), (" 1 + 2", " 3 ")]
-    assert rows_of(read_pairs(str(path))) == rows_of(dataset)
-
-
-@pytest.mark.parametrize("content", ["a\tb\nc\td\n", "a\tb\nc\td", "a\tb\r\nc\td\r\n", "a\tb\r\nc\td"], ids=repr)
-def test_line_ends_of_every_system_are_accepted(write, content):
-    assert rows_of(read_pairs(write(content))) == [("a", "b"), ("c", "d")]
-
-
-def test_unicode_survives(write):
-    pairs = [("안녕", "👍🏽"), ("e\u0301", "é"), ("a\u2028b", "c\x85d"), ("\x00", "b\x00"), ("x\ufeff", "\u3000")]
-    assert rows_of(read_pairs(write("".join(f"{source}\t{target}\n" for source, target in pairs)))) == pairs
-
-
-@pytest.mark.parametrize("line", [b"a\rb\tc", b"\r\tb", b"a\tb\rc"], ids=repr)
-def test_carriage_return_within_a_line_is_refused(write, line):
-    path = write(line + b"\n")
-    with pytest.raises(ValueError, match=r"carriage return|empty side") as error:
-        read_pairs(path)
-    assert f"{path}:1: " in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        (b"abc", "must be source<TAB>target with one tab: 'abc'"),
-        (b"", "must be source<TAB>target with one tab: ''"),
-        (b"a\tb\tc", "must be source<TAB>target with one tab: 'a\\tb\\tc'"),
-        (b"a\tb\t", "must be source<TAB>target with one tab"),
-        (b"\tb", "has an empty side: '\\tb'"),
-        (b"a\t", "has an empty side: 'a\\t'"),
-        (b"a\t\r", "has an empty side"),
-        (b"\t", "has an empty side"),
-        (b"\xff\tb", "is not valid UTF-8 at the byte \\xff"),
-        (b"a\t\xed\xa0\x80", "is not valid UTF-8"),
-        (b"a\t\xec\x95", "is not valid UTF-8"),
-    ],
-    ids=repr,
-)
-@pytest.mark.parametrize("before", [0, 1, 9_000])
-def test_bad_line_is_named(write, line, problem, before):
-    path = write(b"a\tb\n" * before + line + b"\nc\td\n")
-    with pytest.raises(ValueError, match=re.escape(f"{path}:{before + 1}: the line {problem}")):
-        read_pairs(path)
-
-
-def test_byte_order_mark_is_refused(write):
-    path = write(b"\xef\xbb\xbfa\tb\n")
-    with pytest.raises(ValueError, match=re.escape(f"{path} begins with a byte order mark")):
-        read_pairs(path)
-
-
-def test_long_bad_line_is_shortened(write):
-    with pytest.raises(ValueError, match=r"…$") as error:
-        read_pairs(write("x" * 100_000))
-    assert len(str(error.value)) < 500
-
-
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ("1+1+1+1+1\t5", "source '1+1+1+1+1' has 9 characters, the model takes at most 7"),
-        ("1+1\t20000", "target '20000' has 5 characters, the model takes at most 4"),
-        ("3-1\t2", "source '3-1' has the character '-', which is not in the vocabulary"),
-        ("3+1\t사", "target '사' has the character '사', which is not in the vocabulary"),
-    ],
-)
-@pytest.mark.parametrize("before", [1, 9_000])
-def test_line_that_does_not_fit_the_preprocessor_is_named(write, line, problem, before):
-    path = write("1+2\t3\n" * before + line + "\n1+1\t2\n")
-    with pytest.raises(ValueError, match=re.escape(f"{path}:{before + 1}: {problem}")):
-        read_pairs(path, SUMS)
-    assert rows_of(read_pairs(path))[before] == tuple(line.split("\t"))
-
-
-def test_file_that_fits_the_preprocessor_is_read(write):
-    assert rows_of(read_pairs(write("57+5\t62\r\n1+2\t3\n"), SUMS)) == [("57+5", "62"), ("1+2", "3")]
-
-
-def test_empty_file_is_refused(write):
-    path = write("")
-    with pytest.raises(ValueError, match=re.escape(f"{path} is empty")):
-        read_pairs(path)
-
-
-@pytest.mark.parametrize("name", ["none.tsv", "none*.tsv"])
-def test_missing_file(tmp_path, name):
-    with pytest.raises(FileNotFoundError, match=re.escape(name)):
-        read_pairs(tmp_path / name)
-
-
-def test_folder_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=re.escape(f"{tmp_path} is not a file")):
-        read_pairs(tmp_path)
-
-
-def test_folder_among_the_files_of_a_glob_is_refused(write, tmp_path):
-    write("a\tb\n", "1.tsv")
-    (tmp_path / "2.tsv").mkdir()
-    with pytest.raises(ValueError, match=re.escape(f"{tmp_path / '2.tsv'} is not a file")):
-        read_pairs(tmp_path / "*.tsv")
-
-
-def test_files_of_a_glob_are_read_in_the_order_of_their_names(write, tmp_path):
-    write("e\tf\n", "c.tsv")
-    write("a\tb", "a.tsv")
-    write("c\td\nc\te\n", "b.tsv")
-    write("x\ty\n", "a.txt")
-    assert rows_of(read_pairs(tmp_path / "*.tsv")) == [("a", "b"), ("c", "d"), ("c", "e"), ("e", "f")]
-
-
-def test_bad_line_of_a_glob_is_named_in_its_file(write, tmp_path):
-    write("1+1\t2\n1+2\t3\n", "a.tsv")
-    path = write("1+1\t2\nx\t3\n", "b.tsv")
-    with pytest.raises(ValueError, match=re.escape(f"{path}:2: source 'x' has the character 'x'")):
-        read_pairs(tmp_path / "*.tsv", SUMS)
-    path.write_text("1+1\t2\nx\n")
-    with pytest.raises(ValueError, match=re.escape(f"{path}:2: the line must be source<TAB>target")):
-        read_pairs(tmp_path / "*.tsv")
-
-
-def test_name_with_glob_characters_is_read_as_a_name(write):
-    assert rows_of(read_pairs(write("a\tb\n", "pairs[1].tsv"))) == [("a", "b")]
 
 
 def many_pairs(count=10_000):

@@ -28,7 +28,7 @@ def test_one_text_ends_once_and_lines_end_each():
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\uffff"), max_size=20), min_size=1))
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\uffff\r"), max_size=20), min_size=1))
 def test_text_survives_encoding(pieces):
     text = "\n".join(pieces) + "."
     preprocessor = TextPreprocessor.from_text(text)
@@ -65,7 +65,10 @@ def test_text_without_tokens_is_an_error(text, split):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\nbé\nc", "line 2: the text has the character 'é', which is not in the vocabulary"),
+        (
+            "a\nb\u0301\nc",
+            "line 2: the text has the character U+0301 COMBINING ACUTE ACCENT, which is not in the vocabulary",
+        ),
         (["a\n", "b\n", "c d"], "line 3: the text has the character 'd', which is not in the vocabulary"),
         (b"a\xff", "line 1: the text is not valid UTF-8"),
     ],
@@ -81,11 +84,35 @@ def test_file_is_named_where_its_text_does_not_fit():
         LETTERS.encode("abc\nd", "notes.txt")
 
 
-def test_carriage_returns_at_line_ends_are_none_of_a_lines_tokens_and_others_are():
-    preprocessor = TextPreprocessor.from_text("a\r\nb\rc\r\n\r", lines=True)
-    assert preprocessor.vocabulary.tokens == ["\r", "a", "b", "c"]
-    assert texts(preprocessor, preprocessor.encode("a\r\nb\rc\r\n\r")) == "ab\rc"
-    assert TextPreprocessor.from_text("a\r\n", lines=True).vocabulary.tokens == ["a"]
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("split", ["characters", "whitespace"])
+def test_line_ends_of_every_system_are_read_as_line_feeds(end, lines, split, tmp_path):
+    expected = "ab c\n\nb\na\n"
+    text = expected.replace("\n", end)
+    (tmp_path / "text.txt").write_bytes(text.encode())
+    own = TextPreprocessor.from_text(expected, split, lines=lines)
+    for form in (
+        text,
+        text.encode(),
+        [f"{line}{end}" for line in expected.splitlines()],
+        read_text(tmp_path / "text.txt"),
+    ):
+        preprocessor = TextPreprocessor.from_text(form, split, lines=lines)
+        assert preprocessor == own
+        assert preprocessor.encode(form).tolist() == own.encode(expected).tolist()
+    np.testing.assert_array_equal(own.encode_prompts([f"{end}ab c"])[0], own.encode_prompts(["\nab c"])[0])
+
+
+def test_line_ends_of_every_system_are_counted_where_a_text_does_not_fit(tmp_path):
+    (tmp_path / "text.txt").write_bytes(b"a\rb\r\nc\nX")
+    with pytest.raises(ValueError, match=r":4: the text has the character 'X'"):
+        LETTERS.read(tmp_path / "text.txt")
+
+
+def test_a_text_has_no_separator(tmp_path):
+    with pytest.raises(ValueError, match="A text has no separator"):
+        LETTERS.read(tmp_path / "text.txt", separator="_")
 
 
 def test_last_tenth_is_held_out():
@@ -189,7 +216,7 @@ def test_wrong_prompts_have_errors_and_unknown_words_where_there_is_a_token_for_
     errors = LETTERS.encode_prompts(["a", "é", b"\xff"])[2].numpy()
     assert [error.decode() for error in errors] == [
         "",
-        "the prompt has the character 'é', which is not in the vocabulary",
+        "the prompt has the character 'é', which is not in the vocabulary (U+00E9 LATIN SMALL LETTER E WITH ACUTE)",
         "the prompt is not valid UTF-8",
     ]
     words = TextPreprocessor.from_text(HELLO, "whitespace", unknown=True)

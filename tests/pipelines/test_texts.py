@@ -18,7 +18,7 @@ def joined(text):
     [
         b"a",
         b"a\n",
-        b"\n\n a\r\nb\n",
+        b"\n\n a\nb\n",
         "é한👍\n".encode() * 50_000,
         b"no line break in two million bytes " * 60_000,
         "한글".encode() * 400_000,
@@ -51,6 +51,25 @@ def test_wrong_file_is_named_with_its_line(tmp_path, content, problem):
     with pytest.raises(ValueError, match=r"text\.txt") as error:
         read_text(path)
     assert str(error.value) == f"{path}{problem}"
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\r"])
+def test_line_ends_of_every_system_are_read_as_line_feeds_wherever_blocks_end(tmp_path, end):
+    path = tmp_path / "text.txt"
+    for length in range(2**16 - 3, 2**16 + 3):
+        content = b"a" * length + b"\n\nb\n"
+        path.write_bytes(content.replace(b"\n", end))
+        assert b"".join(read_text(path).as_numpy_iterator()) == content
+        assert text_sha256(read_text(path)) == hashlib.sha256(content).hexdigest()
+    assert joined(f"a{end.decode()}b") == b"a\nb"
+
+
+@pytest.mark.parametrize("before", [1, 2**16 - 3, 2**16 - 2, 2**16 - 1])
+def test_a_wrong_line_is_counted_by_line_ends_of_every_system(tmp_path, before):
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"a" * before + b"\r\n\rb\n\xff")
+    with pytest.raises(ValueError, match=r"text\.txt:4: the line is not valid UTF-8"):
+        read_text(path)
 
 
 def test_missing_file_and_folder_are_errors(tmp_path):

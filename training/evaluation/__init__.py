@@ -1,5 +1,6 @@
 """Scores of trained models on data they were not trained on: decoded answers, predicted texts, all sums."""
 
+from seqzoo.runtime import check_threads_survive
 from seqzoo.training.evaluation.pairs import evaluate_pairs
 from seqzoo.training.evaluation.sums import evaluate_all_sums, evaluate_sums
 from seqzoo.training.evaluation.texts import evaluate_text
@@ -24,5 +25,7 @@ def evaluate(model, data, beam_size=1, length_penalty=0.0):
 
     Raises:
         ValueError: for data that do not fit the model, or none; or a beam that is none, or of a language model.
+        RuntimeError: see `seqzoo.runtime.check_threads_survive`.
     """
+    check_threads_survive()
     return _EVALUATIONS[model.task](model, data, beam_size=beam_size, length_penalty=length_penalty)

@@ -24,7 +24,6 @@ class Recipe:
     metric_label: ClassVar[str]
     dataset_classes: ClassVar[tuple[type, ...]]
     model_fields: ClassVar[tuple[str, ...]]
-    loss = "auto"
     beam_size = 1
 
     def __post_init__(self):
@@ -121,7 +120,7 @@ class Recipe:
         `steps_per_epoch`, the batches an epoch, is what the schedule of the learning rate needs; `overrides` are
         options of `keras.Model.compile` to use in place of the recipe's.
         """
-        options = {"optimizer": self._optimizer(steps_per_epoch), "loss": self.loss}
+        options = {"optimizer": self._optimizer(steps_per_epoch), "loss": self._loss(model)}
         options["shards"] = self.shards if jit_compiles() else 1
         options |= {**compile_options(steps_per_epoch), **overrides}
         if options.get("run_eagerly"):
@@ -129,6 +128,10 @@ class Recipe:
         model.compile(**options)
         # Else the first step would be traced twice, and a search could not load a checkpoint before it.
         model.optimizer.build(model.trainable_variables)
+
+    def _loss(self, model):
+        """The loss that it trains a model with, as `compile` takes it."""
+        return "auto"
 
     def _model_arguments(self):
         return {name: getattr(self, name) for name in self.model_fields}

@@ -14,6 +14,7 @@ from seqzoo.pipelines import (
     hold_out,
     read_pairs,
 )
+from seqzoo.pipelines.pair_files import TAB
 from seqzoo.training.recipes.base import Recipe
 
 _MODELS = {model.__name__: model for model in (Seq2Seq, PeekySeq2Seq, AttentionSeq2Seq)}
@@ -36,6 +37,7 @@ class PairRecipe(Recipe):
         name: str, as the command line has it.
         model: `"Seq2Seq"`, `"PeekySeq2Seq"` or `"AttentionSeq2Seq"`.
         dataset: `AdditionData`, `CmudictData` or `DatesData`; `None` where the user brings the data.
+        separator: str, what stands between source and target in files of pairs, see `read_pairs`.
         reverse, reverse_target: bool, see `PairPreprocessor`.
         source_split, target_split: `"characters"` or `"whitespace"`, see `Vocabulary`.
         lower_case, normal_form: see `PairPreprocessor.from_pairs`.
@@ -83,6 +85,7 @@ class PairRecipe(Recipe):
     learning_rate: float = 4e-3
     decay: bool = True
     beam_size: int = 1
+    separator: str = TAB
 
     metric = "val_exact_match"
     metric_label = "exact match on validation data"
@@ -128,15 +131,24 @@ class PairRecipe(Recipe):
         if data is None:
             training, validation = self.dataset.load()
             return training, validation, self.preprocessor(training)
-        pairs = read_pairs(data)
-        preprocessor = self.preprocessor(pairs)
+        pairs = read_pairs(data, separator=self.separator)
+        preprocessor = self.preprocessor(pairs, data)
         if validation_data is not None:
-            return pairs, read_pairs(validation_data, preprocessor), preprocessor
+            return pairs, read_pairs(validation_data, preprocessor, self.separator), preprocessor
         training, validation = hold_out(pairs, seed, preprocessor=preprocessor)
-        for part, name in ((training, "train on"), (validation, "hold out")):
+        for part, purpose in ((training, "train on"), (validation, "validate on")):
             if not list(part.take(1)):
-                raise ValueError(f"{data} has too few different sources: no pair is left to {name}")
+                raise ValueError(
+                    f"{data} has too few different sources: no pair is left to {purpose} where a tenth is held out. "
+                    "Add pairs, or name a file of pairs to validate on, --validation-data FILE (validation_data=)"
+                )
         return training, validation, preprocessor
+
+    def check_data(self, data, validation_data=None):
+        """As of every recipe; and without a file, that no separator is given for one."""
+        super().check_data(data, validation_data)
+        if data is None and self.separator != TAB:
+            raise ValueError("A separator is that of a file: leave it out (--separator), or name a file, --data FILE")
 
     def search_data(self, data=None, validation_data=None, seed=0):
         """As `training_data`, for choices: the `test` split of the recipe's own data set stays unseen.
@@ -152,12 +164,15 @@ class PairRecipe(Recipe):
         """As of every recipe: the split `test` of its own data set."""
         return held_out if data is not None else self.dataset.load_test()
 
-    def preprocessor(self, pairs):
-        """A `PairPreprocessor` for these pairs, which reverses, splits and normalises as the recipe has it."""
+    def preprocessor(self, pairs, name=None):
+        """A `PairPreprocessor` for these pairs, which reverses, splits and normalises as the recipe has it.
+
+        `name` is that of their file, for warnings, or `None`.
+        """
         options = self._vocabulary_options()
         if self._reads_as_its_dataset(options):
             return self.dataset.preprocessor(self.reverse, self.reverse_target)
-        return PairPreprocessor.from_pairs(pairs, self.reverse, **options)
+        return PairPreprocessor.from_pairs(pairs, self.reverse, name=name, **options)
 
     def build(self, preprocessor):
         """A new model, not compiled."""
@@ -198,10 +213,9 @@ class PairRecipe(Recipe):
         """As of every recipe; and with batches of one length, which can be divided anew."""
         return dataclasses.replace(super().for_devices(), buckets=1)
 
-    @property
-    def loss(self):
-        """The loss, smoothed as the recipe has it."""
-        return SequenceCrossentropy(label_smoothing=self.label_smoothing)
+    def _loss(self, model):
+        mean_length = model.preprocessor.mean_target_length
+        return SequenceCrossentropy(label_smoothing=self.label_smoothing, mean_length=mean_length)
 
     @property
     def _number_of_buckets(self):

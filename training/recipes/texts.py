@@ -85,11 +85,15 @@ class TextRecipe(Recipe):
             training, validation = preprocessor.hold_out(training)
         else:
             validation = preprocessor.encode(read_text(validation_data), validation_data)
+        remedies = "use more text or shorter windows (--window)"
+        if data is not None and validation_data is None:
+            remedies += (
+                ", or name a text to validate on, --validation-data FILE (validation_data=): none is held out then"
+            )
         for part, purpose in ((training, "train on"), (validation, "validate on")):
             if len(part) < self.window:
                 raise ValueError(
-                    f"There are {len(part)} tokens to {purpose}, fewer than one window of {self.window}: "
-                    "use more text or shorter windows (--window)"
+                    f"There are {len(part)} tokens to {purpose}, fewer than one window of {self.window}: {remedies}"
                 )
         return training, validation, preprocessor
 

@@ -5,7 +5,7 @@ import typing
 import tensorflow_datasets as tfds
 
 from seqzoo.pipelines.datasets.addition.sums import DIGITS, SPLIT_SIZES, addition_rows
-from seqzoo.pipelines.datasets.builders import numbered_examples, pairs_info
+from seqzoo.pipelines.datasets.builders import OrderedBuilder, numbered_examples, pairs_info
 
 
 class AdditionConfig(tfds.core.BuilderConfig):
@@ -16,7 +16,7 @@ class AdditionConfig(tfds.core.BuilderConfig):
         self.digits = digits
 
 
-class Addition(tfds.core.GeneratorBasedBuilder):
+class Addition(OrderedBuilder, tfds.core.GeneratorBasedBuilder):
     """Sums of two non-negative whole numbers, made on the spot: nothing is downloaded.
 
     The task of *Deep Learning from Scratch 2*, section 7.2.3. Configs `digits_2` to `digits_5`, and `digits_9`.

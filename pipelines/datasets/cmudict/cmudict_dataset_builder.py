@@ -5,7 +5,7 @@ import typing
 
 import tensorflow_datasets as tfds
 
-from seqzoo.pipelines.datasets.builders import numbered_examples, pairs_info
+from seqzoo.pipelines.datasets.builders import OrderedBuilder, numbered_examples, pairs_info
 
 _COMMIT = "f08d3dfb10b8d619e665a9581d2a327bcc2504f7"
 _FOLDER = f"https://raw.githubusercontent.com/AdolfVonKleist/Phonetisaurus/{_COMMIT}/test/g014b2b"
@@ -30,7 +30,7 @@ Copyright (C) 1993-2015 Carnegie Mellon University. All rights reserved. A BSD l
 Phonetisaurus, under one of three."""
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(OrderedBuilder, tfds.core.GeneratorBasedBuilder):
     """English words and their phonemes, from the CMU Pronouncing Dictionary, in the split that papers compare on.
 
     Sources are words in lower case, of the 26 letters and the apostrophe. Targets are the dictionary's 39 phonemes,

@@ -4,11 +4,11 @@ import typing
 
 import tensorflow_datasets as tfds
 
-from seqzoo.pipelines.datasets.builders import numbered_examples, pairs_info
+from seqzoo.pipelines.datasets.builders import OrderedBuilder, numbered_examples, pairs_info
 from seqzoo.pipelines.datasets.dates.rows import SPLIT_SIZES, date_rows
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(OrderedBuilder, tfds.core.GeneratorBasedBuilder):
     """Dates in many spellings, and the same in ISO 8601, made on the spot: nothing is downloaded.
 
     The task of *Deep Learning from Scratch 2*, section 8.3.1, in more languages: English in American and British order,

@@ -4,7 +4,7 @@ import typing
 
 import tensorflow_datasets as tfds
 
-from seqzoo.pipelines.datasets.builders import numbered_examples, pairs_info
+from seqzoo.pipelines.datasets.builders import OrderedBuilder, numbered_examples, pairs_info
 
 _COMMIT = "821bcdece5a47820872215969f275004b0abe80c"
 _FOLDER = f"https://raw.githubusercontent.com/sigmorphon/2021-task1/{_COMMIT}/data"
@@ -53,7 +53,7 @@ class SigmorphonConfig(tfds.core.BuilderConfig):
         self.size = size
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(OrderedBuilder, tfds.core.GeneratorBasedBuilder):
     """Words of 21 languages and their phones, of the second SIGMORPHON shared task on grapheme-to-phoneme conversion.
 
     Sources are words in Unicode's form NFC, targets their phones in the International Phonetic Alphabet, with a space

@@ -229,6 +229,20 @@ def test_wrong_or_too_few_pairs_are_one_clear_error(pair_file, tmp_path):
         recipe("pairs_baseline").training_data(tmp_path / "missing.tsv")
 
 
+@pytest.mark.parametrize("method", ["training_data", "search_data"])
+def test_too_few_sources_to_hold_out_a_tenth_train_with_validation_data(tmp_path, method):
+    """None of these ten is held out by the seed 0."""
+    few, other = tmp_path / "few.tsv", tmp_path / "other.tsv"
+    few.write_text("".join(f"{letter}\t{letter}\n" for letter in "bcdfghikln"))
+    other.write_text("d\td\n")
+    data_of = getattr(recipe("pairs_attention"), method)
+    message = r"too few different sources: no pair is left to .*, --validation-data FILE \(validation_data=\)"
+    with pytest.raises(ValueError, match=message):
+        data_of(few)
+    training, validation, _ = data_of(few, other)
+    assert (sources(training), sources(validation)) == (list("bcdfghikln"), ["d"])
+
+
 def test_parameters_are_counted_without_loading_the_data():
     own = recipe("addition_reverse")
     assert own.count_params() == own.build(own.training_data()[2]).count_params()

@@ -36,12 +36,30 @@ def test_texts_shorter_than_a_window_are_one_clear_error(small, text_file, tmp_p
     short = tmp_path / "short.txt"
     short.write_text("ca")
     chosen = small.text_recipe()
-    with pytest.raises(
-        ValueError, match=r"There are 3 tokens to validate on, fewer than one window of 4: .* more text or"
-    ):
+    message = r"There are 3 tokens to validate on, fewer than one window of 4: .* more text or .* \(--window\)$"
+    with pytest.raises(ValueError, match=message):
         chosen.training_data(text_file, short)
     with pytest.raises(ValueError, match="tokens to train on, fewer than one window of 4"):
         chosen.training_data(short)
+
+
+@pytest.mark.parametrize("method", ["training_data", "search_data"])
+def test_text_too_short_to_hold_out_a_tenth_trains_with_validation_data(small, tmp_path, method):
+    short, other = tmp_path / "short.txt", tmp_path / "other.txt"
+    short.write_text("the cat sat on the mat")
+    other.write_text("the mat")
+    data_of = getattr(small.text_recipe(window=5), method)
+    message = (
+        r"tokens to validate on, fewer than one window of 5: .* or name .* --validation-data FILE \(validation_data=\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        data_of(short)
+    training, validation, _ = data_of(short, other)
+    assert (len(training), len(validation)) == (len("the cat sat on the mat") + 1, len("the mat") + 1)
+
+
+def test_characters_that_a_text_lacks_are_an_error_of_the_text_to_validate_on(small, text_file, tmp_path):
+    short, chosen = tmp_path / "short.txt", small.text_recipe()
     short.write_text("cät says nothing of the kind")
     with pytest.raises(ValueError, match="ä"):
         chosen.training_data(text_file, short)

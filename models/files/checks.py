@@ -78,9 +78,14 @@ def check_sizes(models, weights_bytes):
         least_bytes += max(max(tokens, embedding_dim, layers * hidden_dim) * hidden_dim, embedding_dim * tokens)
         if least_bytes > weights_bytes:
             raise ValueError(f"it has too few weights for {tokens=}, {embedding_dim=}, {hidden_dim=}, {layers=}")
-        _check_limit("layers", layers)
-        _check_limit("length", max(lengths))
-        _check_limit("unrolled steps", layers * sum(lengths) if model.get("unroll") else 0)
+        check_limits(layers, lengths, model.get("unroll"))
+
+
+def check_limits(layers, lengths, unroll):
+    """Refuses a model that is too deep or too long to be read back from a file: a `ValueError`."""
+    _check_limit("layers", layers)
+    _check_limit("length", max(lengths))
+    _check_limit("unrolled steps", layers * sum(lengths) if unroll else 0)
 
 
 def _check_limit(name, number):

@@ -6,7 +6,8 @@ import pathlib
 
 import keras
 
-from seqzoo.models.file_checks import check_objects, check_sizes, check_weights, models_of, parts_of, registered, shown
+from seqzoo.models.files.checks import check_objects, check_sizes, check_weights, models_of, parts_of, registered, shown
+from seqzoo.runtime import check_threads_survive
 
 _MODEL, _CARD = "model.keras", "card.json"
 
@@ -17,6 +18,7 @@ def load_model(path, base):
     `base` is the class of which the file must hold a model, or of a subclass that is registered in this process. Other
     content is a `ValueError`, no file a `FileNotFoundError`.
     """
+    check_threads_survive()
     path = pathlib.Path(path)
     if str(path) in presets():  # Not a file: model files end in .keras.
         path = preset_folder(str(path)) / _MODEL

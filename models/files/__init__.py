@@ -1,0 +1,1 @@
+"""Model files: reading them safely, and what they may hold."""
