@@ -102,7 +102,6 @@ def test_a_model_is_saved_as_keras_file(task, name, tmp_path):
     ("options", "message"),
     [
         ({"num_layers": 33}, "the layers must be at most 32. Received: 33"),
-        ({"num_layers": 32}, None),
         ({"num_layers": 25, "unroll": True, "length": 200}, "the unrolled steps must be at most 4096. Received: 5025"),
         ({"length": 2**15}, None),
         ({"length": 2**15 + 1}, "the length must be at most 32768. Received: 32769"),

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_tasks import both
+from model_tasks import PAIR_TASK, TEXT_TASK, both
 
 from seqzoo import models
 
@@ -32,8 +32,14 @@ def test_sixteen_threads_that_make_the_first_call_together_get_its_answers(task,
 
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/statm").exists(), reason="there is no /proc here")
-@pytest.mark.parametrize("calls", [300, pytest.param(3000, marks=pytest.mark.slow(minutes=2))])
-@both
+@pytest.mark.parametrize(
+    ("task", "calls"),
+    [
+        pytest.param(PAIR_TASK, 300, id="pairs-300"),
+        pytest.param(PAIR_TASK, 3000, id="pairs-3000", marks=pytest.mark.slow(minutes=1)),
+        pytest.param(TEXT_TASK, 1000, id="text-1000", marks=pytest.mark.slow(minutes=1)),
+    ],
+)
 def test_calls_leave_memory_as_it_was(task, calls):
     def resident_mebibytes():
         pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])

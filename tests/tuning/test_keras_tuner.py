@@ -55,7 +55,11 @@ def made(tuner, hypermodel, folder, **options):
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-@pytest.mark.parametrize("tuner", KERAS_TUNERS, ids=tuner_id)
+@pytest.mark.parametrize(
+    "tuner",
+    [KERAS_TUNERS[0], *(pytest.param(each, marks=pytest.mark.slow(minutes=1)) for each in KERAS_TUNERS[1:])],
+    ids=tuner_id,
+)
 def test_keras_tuners_own_search_a_hypermodel(tuner, texts, tmp_path):
     hypermodel = texts()
     search = made(tuner, hypermodel, tmp_path)
