@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqzoo.models.files import loading
-from seqzoo.models.fit import FitOnStrings
+from seqzoo.models.fit import FitOnStrings, layers_by_path
 from seqzoo.models.strings import as_list, holds_strings
 from seqzoo.pipelines.vocabulary import Vocabulary
 from seqzoo.runtime import check_threads_survive
@@ -70,8 +70,15 @@ class StringModel(FitOnStrings):
         """The model itself if it has this dtype policy, else a copy with the same weights that has it."""
         if self.dtype_policy.name == dtype:
             return self
-        copy = type(self).from_config({**self.get_config(), "dtype": dtype})
-        copy.set_weights(self.get_weights())
+        return self.copy_with(dtype=dtype)
+
+    def copy_with(self, **config):
+        """A copy with the same weights, LoRA's merged, and this in its configuration."""
+        copy = type(self).from_config({**self.get_config(), **config})
+        for layer, copied in zip(self._flatten_layers(), copy._flatten_layers(), strict=True):
+            weights = {}
+            layer.save_own_variables(weights)
+            copied.load_own_variables(weights)
         return copy
 
     def serving_functions(self, **search):
@@ -143,7 +150,8 @@ class StringModel(FitOnStrings):
 
     def get_config(self):
         """The constructor's arguments, the preprocessor serialised, and which parts are frozen."""
-        for path, part in _parts(self):
+        check_threads_survive()
+        for path, part in layers_by_path(self):
             if isinstance(part.dtype_policy, keras.dtype_policies.QuantizedDTypePolicy):
                 raise ValueError(f"The layer {path} is quantised, and could not be read back from a file: {_QUANTIZED}")
         return {
@@ -151,7 +159,7 @@ class StringModel(FitOnStrings):
             **self._config,
             "name": self.name,
             "trainable": self.trainable,
-            "frozen": [path for path, part in _parts(self) if not part.trainable] if self.trainable else [],
+            "frozen": [path for path, part in layers_by_path(self) if not part.trainable] if self.trainable else [],
         }
 
     @classmethod
@@ -163,7 +171,7 @@ class StringModel(FitOnStrings):
             raise ValueError(f"its preprocessor must be a {cls.preprocessor_class.__name__} with a Vocabulary")
         frozen = config.pop("frozen", [])
         model = cls(preprocessor, **config)
-        parts = dict(_parts(model))
+        parts = dict(layers_by_path(model))
         for path in frozen:
             if path not in parts:
                 raise ValueError(f"it has no part {path!r}")
@@ -174,6 +182,7 @@ class StringModel(FitOnStrings):
         """Keeps what `get_config` returns, after the functional model was made."""
         self.preprocessor = preprocessor
         self._config = config
+        self._remember_layers()
 
 
 def load(path):
@@ -196,12 +205,3 @@ def load(path):
 def from_preset(name, load_weights=True):
     """The model of a preset, whatever its class; see `StringModel.from_preset`."""
     return StringModel.from_preset(name, load_weights)
-
-
-def _parts(model, prefix=""):
-    """The layers of a functional model at all depths, as `(path, layer)`."""
-    for layer in model.layers:
-        path = f"{prefix}{layer.name}"
-        yield path, layer
-        if isinstance(layer, keras.Model):
-            yield from _parts(layer, f"{path}/")

@@ -39,7 +39,7 @@ class Ensemble(AnsweringModel):
         preprocessor = models[0].preprocessor
 
         # === Layers ===
-        self.members = [_copy(model, f"member_{i}") for i, model in enumerate(models)]
+        self.members = [model.copy_with(name=f"member_{i}") for i, model in enumerate(models)]
 
         # === Functional Model ===
         source = keras.Input((preprocessor.source_length,), dtype="int32", name="source")
@@ -95,12 +95,6 @@ def _log_mean(logits):
         return ops.log_softmax(logits[0])
     each = ops.stack([ops.log_softmax(one) for one in logits])
     return ops.logsumexp(each, axis=0) - tf.math.log(float(len(logits)))
-
-
-def _copy(model, name):
-    copy = type(model).from_config({**model.get_config(), "name": name})
-    copy.set_weights(model.get_weights())
-    return copy
 
 
 def _check(models):

@@ -12,8 +12,8 @@ from seqzoo.models.strings import as_data, checked_batch, columns, hold_out_shar
 from seqzoo.pipelines.input_pipeline import EpochNumber
 from seqzoo.runtime import check_threads_survive, interrupted_between_steps, jit_compiles, keep_freed_memory
 
-# An attribute that Keras does not look into for layers, since it begins with two underscores.
-_COMPILED_FOR = "__compiled_for"
+# Attributes that Keras does not look into for layers, since they begin with two underscores.
+_COMPILED_FOR, _MADE_OF = "__compiled_for", "__made_of"
 
 
 class FitOnStrings(ShardedModel):
@@ -106,14 +106,11 @@ class FitOnStrings(ShardedModel):
         """
         check_threads_survive()
         self._assert_compile_called("fit")
-        if options.get("class_weight") is not None:
-            raise ValueError(
-                "class_weight is for models with one label a row: weigh the tokens of each target, "
-                "sample_weight=[rows, length]. Received: class_weight"
-            )
+        _check_no_class_weight(options.get("class_weight"))
+        self._check_float_type()
         keep_freed_memory()
         self._forget_stale_graphs()
-        x, y = as_data(x, y)
+        x, y, validation_data = as_data(x, y, validation_data)
         if self._is_data(x):
             x, y, weights = self._with_weights(x, y, options.pop("sample_weight", None))
             data, y = self._string_data(x, y), None
@@ -163,6 +160,7 @@ class FitOnStrings(ShardedModel):
 
     def train_on_batch(self, x, *args, **options):
         """See `keras.Model.train_on_batch`; takes a batch of ids."""
+        _check_no_class_weight(args[2] if len(args) > 2 else options.get("class_weight"))
         return super().train_on_batch(checked_batch(x), *args, **options)
 
     def test_on_batch(self, x, *args, **options):
@@ -181,19 +179,49 @@ class FitOnStrings(ShardedModel):
         """See `keras.Model.compute_metrics`; weights of rows weigh all of their tokens."""
         return super().compute_metrics(x, y, y_pred, weights_of_tokens(sample_weight))
 
+    def _check_float_type(self):
+        dtype = self.dtype_policy.variable_dtype
+        if dtype not in ("float32", keras.config.floatx()):
+            raise ValueError(
+                f"A model of this dtype is trained where all of Keras has it, keras.config.set_floatx({dtype!r}); "
+                f'dtype="mixed_float16" trains beside float32. Received: dtype={self.dtype_policy.name!r}'
+            )
+
     def _forget_stale_graphs(self):
-        """Drops what was compiled before layers changed: by LoRA, another dtype policy, a layer in another's place."""
+        """Drops what was compiled before layers changed, by LoRA, say, or another dtype policy.
+
+        Raises:
+            ValueError: where a layer stands in another's place: a functional model goes on with the other one.
+        """
         structure = [
             (layer, len(layer._trainable_variables), len(layer._non_trainable_variables), layer.dtype_policy)
             for layer in self._flatten_layers()
         ]
         mine = vars(self)
-        if mine.get(_COMPILED_FOR, structure) != structure:
+        if mine.get(_COMPILED_FOR) == structure:
+            return
+        for part, name, layer in mine[_MADE_OF]:
+            if vars(part).get(name) is not layer:
+                raise ValueError(
+                    f"Another layer was put in the place of {layer.name!r}, with which a functional model goes on: "
+                    "give that one weights, set_weights(…), or make another model"
+                )
+        if _COMPILED_FOR in mine:
             for name in list(mine):
                 if isinstance(getattr(type(self), name, None), functools.cached_property):
                     mine.pop(name, None)
             self.train_function = self.test_function = self.predict_function = None
         mine[_COMPILED_FOR] = structure
+
+    def _remember_layers(self):
+        """Keeps which layers are attributes, after the functional model was made."""
+        parts = [self, *(layer for _, layer in layers_by_path(self))]
+        vars(self)[_MADE_OF] = [
+            (part, name, value)
+            for part in parts
+            for name, value in vars(part).items()
+            if isinstance(value, keras.layers.Layer)
+        ]
 
     # === What subclasses make of strings ===
 
@@ -228,3 +256,19 @@ class FitOnStrings(ShardedModel):
     def _batches_to_evaluate(self, x, y, weights, batch_size):
         x, y, weights = self._with_weights(x, y, weights)
         return self._validation_batches(self._string_data(x, y), batch_size, weights)
+
+
+def _check_no_class_weight(class_weight):
+    if class_weight is not None:
+        raise ValueError(
+            "class_weight is for models with one label a row: weigh the tokens of each target, "
+            "sample_weight=[rows, length]. Received: class_weight"
+        )
+
+
+def layers_by_path(model, prefix=""):
+    """The layers that a model, or a layer, computes with, at all depths, as `(path, layer)`."""
+    for layer in model.layers if isinstance(model, keras.Model) else model._layers:
+        path = f"{prefix}{layer.name}"
+        yield path, layer
+        yield from layers_by_path(layer, f"{path}/")

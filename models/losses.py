@@ -1,6 +1,7 @@
 """The loss of answers, and which of their positions count."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from seqzoo.pipelines.vocabulary import PADDING_ID
@@ -18,9 +19,9 @@ def weights_of_tokens(sample_weight):
     Keras would take the former for weights of the positions where there are as many as rows, and else fail.
     """
 
-    def of_tokens(weights):
-        weights = ops.convert_to_tensor(weights)
-        return weights[:, None] if len(weights.shape) == 1 else weights
+    def of_tokens(weights):  # Of either rank: in a graph that was traced for both it is not known.
+        weights = tf.convert_to_tensor(weights)
+        return tf.reshape(weights, [tf.shape(weights)[0], -1])
 
     return keras.tree.map_structure(lambda each: None if each is None else of_tokens(each), sample_weight)
 

@@ -26,9 +26,9 @@ class ExactMatch(keras.metrics.MeanMetricWrapper):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Counts a batch; an answer with weights of its tokens, `[batch, length]`, by the mean of those that count."""
-        if sample_weight is not None and len(ops.shape(sample_weight)) == 2:
+        if sample_weight is not None:
             counts = ops.cast(counted(ops.convert_to_tensor(y_true)), self.dtype)
-            weights = ops.cast(sample_weight, self.dtype)
+            weights = ops.cast(weights_of_tokens(sample_weight), self.dtype)
             sample_weight = ops.sum(weights * counts, axis=1) / ops.sum(counts, axis=1)
         return super().update_state(y_true, y_pred, sample_weight)
 

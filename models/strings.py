@@ -65,9 +65,9 @@ def columns(validation_data):
     return (*validation_data, None)[:3] if is_columns else (validation_data, None, None)
 
 
-def as_data(x, y):
+def as_data(*data):
     """Data as `fit` reads them: iterators such as `zip`, which can be read once, as lists."""
-    return tuple(list(each) if isinstance(each, zip | map | filter) else each for each in (x, y))
+    return tuple(list(each) if isinstance(each, zip | map | filter) else each for each in data)
 
 
 def with_weights(x, y, weights):
@@ -83,7 +83,10 @@ def with_weights(x, y, weights):
             x = x.map(lambda *row: row[:2])
     if weights is None:
         return x, y, None
-    weights = np.asarray(weights, "float32")
+    weights = np.asarray(weights)
+    if weights.dtype.kind not in "fiub" or not np.isfinite(weights).all():
+        raise ValueError("sample_weight must be finite numbers. Received: others")
+    weights = weights.astype("float32")
     if weights.ndim not in (1, 2):
         raise ValueError(f"sample_weight must be [rows] or [rows, length]. Received: shape {list(weights.shape)}")
     return x, y, weights

@@ -31,8 +31,8 @@ class PairPreprocessor(Preprocessor):
             that equals `vocabulary` is the same as `None`.
         reverse_target: bool. Whether the model writes answers from their last token on, as sums are worked out on
             paper; strings and ids that come out are in their usual order.
-        mean_target_length: float, the targets' mean length in tokens, their ends included, by which a loss counts; see
-            `SequenceCrossentropy`. `None` where it is not known.
+        mean_target_length: float, the targets' mean length in tokens, with their ends where there is room for them, by
+            which a loss counts; see `SequenceCrossentropy`. `None` where it is not known.
 
     Attributes:
         source_vocabulary: `Vocabulary` of the sources.
@@ -119,7 +119,7 @@ class PairPreprocessor(Preprocessor):
         if shared is None:
             shared = source_split == target_split and not (unknown or lower_case or normal_form)
         target_options = options if shared else {}
-        sources, targets, written = set(), set(), 0
+        sources, targets = set(), set()
         row_lengths = {"source": RowLengths(), "target": RowLengths()}
         for row, (source, target) in enumerate(decoded(as_pairs(pairs)), 1):
             source = split_tokens(source, source_split, **options)
@@ -130,7 +130,6 @@ class PairPreprocessor(Preprocessor):
             targets.update(target)
             row_lengths["source"].add(len(source), row)
             row_lengths["target"].add(len(target), row)
-            written += len(target) + 1
         if not sources:
             raise ValueError("There are no pairs. Received an empty dataset.")
         vocabulary = Vocabulary(sources | targets if shared else sources, source_split, unknown, **options)
@@ -140,7 +139,7 @@ class PairPreprocessor(Preprocessor):
         return cls(
             vocabulary,
             **lengths,
-            mean_target_length=written / row,
+            mean_target_length=row_lengths["target"].mean_with_ends(),
             reverse=reverse,
             target_vocabulary=target_vocabulary,
             reverse_target=reverse_target,

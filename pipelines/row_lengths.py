@@ -36,6 +36,12 @@ class RowLengths:
         """`(length, number)` of the longest rows, the longest first."""
         return [(length, -number) for length, number in sorted(self._longest, reverse=True)]
 
+    def mean_with_ends(self):
+        """The mean length with a token more for each row's end; the longest rows have no room for it."""
+        longest = max(self._counts)
+        written = sum(count * min(length + 1, longest) for length, count in self._counts.items())
+        return written / self._counts.total()
+
     def summary(self):
         """A dictionary of `min`, `median`, `percentile_99` and `max`."""
         return {

@@ -15,7 +15,7 @@ from seqzoo.training.run import check_finite, number_of_batches
 # Arguments of `fit` that say what is trained on, and in which batches.
 _DATA_ARGUMENTS = (
     "x", "y", "sample_weight", "batch_size", "steps_per_epoch", "shuffle", "validation_split", "validation_data",
-    "validation_batch_size",
+    "validation_batch_size", "class_weight",
 )  # fmt: skip
 
 

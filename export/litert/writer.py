@@ -12,6 +12,7 @@ from seqzoo.export.litert.signatures import signatures
 from seqzoo.export.saved_model.signatures import write_functions
 from seqzoo.export.verification import verification_of
 from seqzoo.io.files import replacing
+from seqzoo.runtime import check_threads_survive
 
 QUANTIZATIONS = ("float16", "dynamic_int8")
 
@@ -42,6 +43,7 @@ def litert(model, path, quantize=None, data=None, beam_size=1, length_penalty=0.
         ValueError: for another file name or quantisation, a vocabulary of words to read or with NUL in it, a beam that
             is none, or float32 weights that do not answer as the model does.
     """
+    check_threads_survive()
     path = pathlib.Path(path)
     if path.suffix != ".tflite":
         raise ValueError(f"The file of a LiteRT model ends in .tflite. Received: {path}")

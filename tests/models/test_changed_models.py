@@ -15,6 +15,10 @@ ANSWERING = {"embedding_dim": 4, "hidden_dim": 4}
 LAST_DENSE = {
     "seq2seq": (lambda: Seq2Seq.from_pairs(PAIRS, **SMALL), lambda model: model.decoder.dense),
     "attention": (lambda: AttentionSeq2Seq.from_pairs(PAIRS, **SMALL), lambda model: model.decoder.attention.query),
+    "a layer's own layer": (
+        lambda: AttentionSeq2Seq.from_pairs(PAIRS, **SMALL),
+        lambda model: model.decoder.attention.value,
+    ),
     "ensemble": (lambda: Ensemble([Seq2Seq.from_pairs(PAIRS, **SMALL)]), lambda model: model.members[0].decoder.dense),
     "text": (lambda: LanguageModel.from_text(TEXT, **SMALL), lambda model: model.dense),
 }
@@ -56,18 +60,54 @@ def test_keras_functions_follow_lora():
     np.testing.assert_allclose(after[1], model(x, training=False), atol=1e-5)
 
 
-def test_answers_follow_a_layer_in_anothers_place_and_quantisation():
+def test_answers_follow_the_quantisation_of_a_layer():
     keras.utils.set_random_seed(0)
     model = Seq2Seq.from_pairs(PAIRS, **ANSWERING)
     before = answers(model)
-    other = keras.layers.Dense(model.decoder.dense.units, dtype="float32")
+    model.decoder.dense.quantize("int8")
+    model.decoder.dense.kernel_scale.assign(-model.decoder.dense.kernel_scale)
+    assert answers(model) != before
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_layer_in_anothers_place_is_refused(asked):
+    """Keras evaluates and saves the model that it was made as."""
+    model = Seq2Seq.from_pairs(PAIRS, **ANSWERING)
+    model.compile(run_eagerly=True)
+    if asked:
+        answers(model)
+    other = keras.layers.Dense(model.decoder.dense.units, dtype="float32", name="other")
     other.build((None, 4))
     model.decoder.dense = other
-    replaced = answers(model)
-    assert replaced != before
-    other.quantize("int8")
-    other.kernel_scale.assign(-other.kernel_scale)
-    assert answers(model) != replaced
+    for call in (answers, lambda model: model.fit(PAIRS, verbose=0), lambda model: model.evaluate(PAIRS, verbose=0)):
+        with pytest.raises(ValueError, match=r"Another layer was put in the place of '.*', with which a functional"):
+            call(model)
+
+
+def test_a_further_layer_is_the_users_own(tmp_path):
+    model = Seq2Seq.from_pairs(PAIRS, **ANSWERING)
+    model.compile(run_eagerly=True)
+    before = answers(model)
+    model.teacher = Seq2Seq.from_pairs(PAIRS, **ANSWERING)
+    assert answers(model) == before
+    model.fit(PAIRS, verbose=0)
+
+
+def test_an_ensemble_and_other_copies_have_what_lora_learnt():
+    keras.utils.set_random_seed(0)
+    model = Seq2Seq.from_pairs(PAIRS, **SMALL)
+    disturb(model.decoder.dense)
+    assert answers(Ensemble([model])) == answers(model.copy_with(name="copy")) == answers(model)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_a_dtype_that_is_not_that_of_keras_is_not_trained(dtype):
+    model = Seq2Seq.from_pairs(PAIRS, **SMALL).with_dtype(dtype)
+    assert len(answers(model)) == len(PAIRS)
+    model.compile()
+    message = rf"keras.config.set_floatx\('{dtype}'\); .* Received: dtype='{dtype}'"
+    with pytest.raises(ValueError, match=message):
+        model.fit(PAIRS, verbose=0)
 
 
 @both
@@ -78,13 +118,13 @@ def test_a_model_is_not_quantised(task):
     answers(model)
 
 
-@pytest.mark.parametrize("kind", ["seq2seq", "text"])
+@pytest.mark.parametrize("kind", ["seq2seq", "a layer's own layer", "text"])
 def test_a_model_with_a_quantised_layer_is_not_saved(kind, tmp_path):
     build, layer_of = LAST_DENSE[kind]
     model = build()
     layer_of(model).quantize("int8")
     assert answers(model)
-    path = r"decoder/\w+" if kind == "seq2seq" else "logits"
+    path = "logits" if kind == "text" else r"decoder/[\w/]+"
     with pytest.raises(ValueError, match=f"The layer {path} is quantised, and could not be read back from a file: use"):
         model.save(tmp_path / "model.keras")
     assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqzoo.models import SequenceCrossentropy
+from seqzoo.models import Seq2Seq, SequenceCrossentropy
 from seqzoo.models.losses import counted
 
 
@@ -35,6 +35,18 @@ def test_with_a_mean_length_the_padding_of_a_batch_does_not_change_the_loss():
     longer = np.pad(answer, [(0, 0), (0, 96)]), np.zeros((2, 100, 6), "float32")
     np.testing.assert_allclose(loss(*longer), np.log(6), rtol=1e-6)
     np.testing.assert_allclose(SequenceCrossentropy()(*longer), 5 / 200 * np.log(6), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [[("a", "b"), ("c", "d")], [("a", "0123456789")] * 3, [("a", "b" * i) for i in (1, 2, 3, 20)] + [("c", "bd")] * 3],
+)
+def test_the_loss_of_a_model_that_knows_nothing_is_the_logarithm_of_its_vocabulary(pairs):
+    model = Seq2Seq.from_pairs(pairs, embedding_dim=2, hidden_dim=2, cell="simple_rnn")
+    model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
+    model.compile(run_eagerly=True)
+    expected = np.log(model.preprocessor.target_vocabulary.size)
+    assert model.evaluate(pairs, verbose=0)[0] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("length", [0, -1.5, float("nan")])

@@ -118,6 +118,9 @@ def test_weights_are_as_many_as_rows(weights, shape):
     [
         (PAIR_TASK, (SOURCES, TARGETS), {"sample_weight": np.ones((1, 1, 1))}, "must be [rows] or [rows, length]"),
         (PAIR_TASK, (SOURCES, TARGETS), {"sample_weight": WEIGHTS, "validation_split": 0.5}, "pass validation_data"),
+        (PAIR_TASK, (SOURCES, TARGETS), {"sample_weight": [None] * ROWS}, "sample_weight must be finite numbers"),
+        (PAIR_TASK, (SOURCES, TARGETS), {"sample_weight": [np.nan] * ROWS}, "sample_weight must be finite numbers"),
+        (PAIR_TASK, (SOURCES, TARGETS), {"sample_weight": {"a": 1}}, "sample_weight must be finite numbers"),
         (PAIR_TASK, (PAIRS,), {"class_weight": {0: 1.0}}, "weigh the tokens of each target, sample_weight="),
         (TEXT_TASK, (TEXT_TASK.data,), {"class_weight": {0: 1.0}}, "weigh the tokens of each target, sample_weight="),
         (TEXT_TASK, (TEXT_TASK.data,), {"sample_weight": [1.0]}, "A text has no rows to weigh"),
@@ -126,6 +129,25 @@ def test_weights_are_as_many_as_rows(weights, shape):
 def test_weights_that_have_no_meaning_are_refused(task, data, options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         trained(*data, model=task.model(), **options)
+
+
+def test_a_batch_has_no_class_weights():
+    model = PAIR_TASK.model()
+    (x, y), *_ = model.preprocessor.batches(PAIRS, 4)
+    for arguments, options in [((None, {0: 1.0}), {}), ((), {"class_weight": {0: 1.0}})]:
+        with pytest.raises(ValueError, match="class_weight is for models with one label a row"):
+            model.train_on_batch(x, y, *arguments, **options)
+
+
+@both
+def test_one_model_takes_weights_of_rows_and_then_of_tokens(task):
+    model = task.model(run_eagerly=False, weighted_metrics=[metric() for metric in task.build().default_metrics])
+    x, y = next(iter(task.batches(model, task.data, batch_size=8)))
+    losses = [
+        model.test_on_batch(x, y, np.ones(shape, "float32"), return_dict=True)
+        for shape in [(8,), y.shape, (8,), y.shape]
+    ]
+    assert [figures["loss"] for figures in losses] == pytest.approx([losses[0]["loss"]] * 4)
 
 
 def test_pairs_that_are_streamed_have_no_weights():
