@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from seqzoo import export
 from seqzoo.training import RECIPES
 
 
@@ -17,6 +18,21 @@ def small_baseline(monkeypatch):
     monkeypatch.setitem(RECIPES, "pairs_baseline", small)
 
 
+def test_build_passes_on_what_it_is_told(run, sums_file, tmp_path, monkeypatch):
+    calls = []
+
+    def build(recipe, output, **options):
+        calls.append((recipe.name, output, options["data"], options["seed"]))
+        return {"held_out": {"exact_match": 0.5}}
+
+    monkeypatch.setattr(export, "build", build)
+    options = ["pairs_baseline", "--data", sums_file, "--output", tmp_path / "made", "--seed", 3, "--no-xla", "--json"]
+    status, output, errors = run("build", *options)
+    assert (status, json.loads(output)) == (0, {"held_out": {"exact_match": 0.5}}), errors
+    assert calls == [("pairs_baseline", str(tmp_path / "made"), str(sums_file), 3)]
+
+
+@pytest.mark.slow(minutes=1)
 def test_build_makes_a_card(run, sums_file, tmp_path):
     made = tmp_path / "made"
     options = ["pairs_baseline", "--data", sums_file, "--output", made, "--no-xla"]

@@ -7,14 +7,26 @@ import pytest
 from seqzoo import models
 
 
-def test_tune_prints_its_trials_and_leaves_a_model_an_export_and_a_recipe(run, pair_file, tmp_path):
+def tune_a_small_model(run, pair_file, folder, *options):
+    """The output of a search of one trial."""
     attention = ["--fix", "model=AttentionSeq2Seq", "--lower-case"]
     small = ["--fix", "cell=simple_rnn", "--fix", "num-layers=1", "--fix", "embedding_dim=4", "--fix", "batch_size=16"]
     status, output, errors = run(
-        "tune", "pairs_baseline", "--data", pair_file, "--output", tmp_path / "search", "--epochs", 1, "--no-xla",
-        "--max-trials", 1, *small, *attention, "--fix", "reverse=true", "--space", "hidden_dim=4,8", "--export",
+        "tune", "pairs_baseline", "--data", pair_file, "--output", folder, "--epochs", 1, "--no-xla",
+        "--max-trials", 1, *small, *attention, "--fix", "reverse=true", "--space", "hidden_dim=4,8", *options,
     )  # fmt: skip
     assert status == 0, errors
+    return output
+
+
+@pytest.mark.slow(minutes=1)
+def test_tune_exports_the_best_model(run, pair_file, tmp_path):
+    output = tune_a_small_model(run, pair_file, tmp_path / "search", "--export")
+    assert f"exported to   {tmp_path}/search/saved_model/1" in output
+
+
+def test_tune_prints_its_trials_and_leaves_a_model_and_a_recipe(run, pair_file, tmp_path):
+    output = tune_a_small_model(run, pair_file, tmp_path / "search")
     header, trial, best, *_ = output.splitlines()
     columns = header.split()
     assert columns[:7] == [
@@ -24,7 +36,6 @@ def test_tune_prints_its_trials_and_leaves_a_model_an_export_and_a_recipe(run, p
     assert "reverse" not in columns
     assert trial.split()[:2] == ["0", "completed"]
     assert best.startswith("best          trial 0: val_exact_match 0.")
-    assert f"exported to   {tmp_path}/search/saved_model/1" in output
     model = models.load(tmp_path / "search/model.keras")
     assert isinstance(model, models.AttentionSeq2Seq)
     assert model.preprocessor.reverse

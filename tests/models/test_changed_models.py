@@ -184,8 +184,8 @@ def set_floatx():
     [
         ("addition_reverse", "float16", "628+521", "1149"),
         ("dates", "float16", "3 May 1999", "1999-05-03"),
-        ("dates", "bfloat16", "3 May 1999", "1999-05-03"),
-        ("dates", "float64", "3 May 1999", "1999-05-03"),
+        pytest.param("dates", "bfloat16", "3 May 1999", "1999-05-03", marks=pytest.mark.slow(minutes=1)),
+        pytest.param("dates", "float64", "3 May 1999", "1999-05-03", marks=pytest.mark.slow(minutes=1)),
     ],
 )
 def test_presets_answer_alike_whatever_the_float_type_of_keras(preset, floatx, source, target, set_floatx):

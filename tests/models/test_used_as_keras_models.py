@@ -13,10 +13,14 @@ from model_tasks import PAIR_TASK, TEXT_TASK, both
 
 from seqzoo import models
 
+pairs_and_slowly_text = pytest.mark.parametrize(
+    "task", [PAIR_TASK, pytest.param(TEXT_TASK, marks=pytest.mark.slow(minutes=1))], ids=["pairs", "text"]
+)
+
 # === Calls ===
 
 
-@both
+@pairs_and_slowly_text
 def test_sixteen_threads_that_make_the_first_call_together_get_its_answers(task, tmp_path):
     model = task.model()
     model.save(tmp_path / "model.keras")
@@ -58,7 +62,7 @@ def test_calls_leave_memory_as_it_was(task, calls):
 # === Training ===
 
 
-@both
+@pairs_and_slowly_text
 def test_eager_steps_are_those_of_the_graph(task):
     histories = []
     for eagerly in (True, False):
@@ -76,7 +80,7 @@ class _Ends(keras.callbacks.Callback):
             raise InterruptedError
 
 
-@both
+@pairs_and_slowly_text
 def test_backup_and_restore_goes_on_where_the_training_ended(task, tmp_path, small):
     def fitted(*callbacks):
         keras.utils.set_random_seed(0)
@@ -93,8 +97,8 @@ def test_backup_and_restore_goes_on_where_the_training_ended(task, tmp_path, sma
     assert small.weights(model) == small.weights(expected)
 
 
-@pytest.mark.parametrize("shards", [1, 2])
-@both
+@pytest.mark.parametrize("shards", [pytest.param(1, marks=pytest.mark.slow(minutes=1)), 2])
+@pairs_and_slowly_text
 def test_averaged_weights_are_those_that_are_evaluated_and_kept(task, shards):
     model = task.model(optimizer=keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.9), shards=shards)
     own = []
@@ -110,7 +114,7 @@ def test_averaged_weights_are_those_that_are_evaluated_and_kept(task, shards):
     assert model.evaluate(task.other, verbose=0, return_dict=True)["loss"] != pytest.approx(figures["loss"], rel=1e-4)
 
 
-@both
+@pairs_and_slowly_text
 def test_tensorboard_has_weights_and_every_batch(task, tmp_path):
     model = task.model(run_eagerly=False)
     board = keras.callbacks.TensorBoard(tmp_path, histogram_freq=1, write_graph=True, update_freq="batch")

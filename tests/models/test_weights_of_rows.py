@@ -72,7 +72,7 @@ def test_tokens_have_weights(buckets):
 
 
 @both
-@pytest.mark.parametrize("shards", [1, 2])
+@pytest.mark.parametrize("shards", [pytest.param(1, marks=pytest.mark.slow(minutes=1)), 2])
 def test_weighted_batches_train_and_their_metrics_are_weighed(task, shards):
     model = task.model(
         weighted_metrics=[metric() for metric in task.build().default_metrics], metrics=[], shards=shards

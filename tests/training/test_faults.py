@@ -47,6 +47,7 @@ def wait_for_epoch(process, number):
         said += line
 
 
+@pytest.mark.slow(minutes=1)
 def test_interrupted_and_killed_training_resumed_from_the_command_line_is_as_one_left_alone(
     small, text_file, warm_python, tmp_path
 ):
