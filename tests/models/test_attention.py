@@ -133,7 +133,7 @@ def test_xla_and_unrolled_steps_train_as_plain_loops(tmp_path):
     assert again.n_best(["abc", "d"], 3) == model.n_best(["abc", "d"], 3)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow(minutes=1))])
 def test_mixed_precision_trains_and_answers(policy):
     keras.utils.set_random_seed(0)
     model = AttentionSeq2Seq.from_pairs(PAIRS, hidden_dim=8, embedding_dim=4, dropout=0.1, dtype=policy, unroll=False)

@@ -239,7 +239,7 @@ def test_training_repeats_with_or_without_xla(jit_compile):
     np.testing.assert_allclose(losses(), first, rtol=1e-6)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", [pytest.param("mixed_bfloat16", marks=pytest.mark.slow(minutes=1)), "mixed_float16"])
 def test_mixed_precision_trains_and_writes(policy):
     model = compiled(random_model(dtype=policy, num_layers=2), 0.01)
     windows = model.preprocessor.windows(RHYME, 8, 12, steps=20)

@@ -172,7 +172,7 @@ def test_generate_refuses_an_empty_batch_size(trained):
         trained.generate(["a"], batch_size=0)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow(minutes=1))])
 def test_mixed_precision_trains_saves_and_answers(policy, tmp_path, pairs):
     keras.utils.set_random_seed(0)
     preprocessor = PairPreprocessor.from_pairs(pairs)

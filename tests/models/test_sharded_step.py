@@ -44,8 +44,8 @@ def distance(model, other):
     ("name", "options"),
     [
         ("peeky", {}),
-        ("attention", {"run_eagerly": True}),
-        ("text", {"steps_per_execution": 2}),
+        pytest.param("attention", {"run_eagerly": True}, marks=pytest.mark.slow(minutes=1)),
+        pytest.param("text", {"steps_per_execution": 2}, marks=pytest.mark.slow(minutes=1)),
         ("half precision", {"run_eagerly": True}),
     ],
 )

@@ -62,7 +62,8 @@ def test_calls_leave_memory_as_it_was(task, calls):
 # === Training ===
 
 
-@pairs_and_slowly_text
+@pytest.mark.slow(minutes=1)
+@both
 def test_eager_steps_are_those_of_the_graph(task):
     histories = []
     for eagerly in (True, False):

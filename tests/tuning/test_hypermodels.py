@@ -9,6 +9,7 @@ from seqzoo import pipelines, tuning
 from seqzoo.training import recipe
 
 
+@pytest.mark.slow(minutes=1)
 def test_hypermodel_of_pairs_works_with_plain_keras_tuner(pairs, tmp_path):
     base = dataclasses.replace(recipe("pairs_peeky_reverse"), epochs=1)
     training, validation = pipelines.hold_out(pairs)
