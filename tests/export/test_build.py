@@ -66,6 +66,7 @@ def counted(monkeypatch):
     return count
 
 
+@pytest.mark.slow(minutes=1)
 def test_data_are_read_once_files_converted_once_and_sums_answered_once_by_each(
     sums_recipe, tmp_path, counted, monkeypatch
 ):
@@ -115,6 +116,7 @@ def test_pairs_of_a_file_are_read_once_and_the_file_is_named_without_its_folder(
     assert str(tmp_path) not in (tmp_path / "made/card.json").read_text("utf-8")
 
 
+@pytest.mark.slow(minutes=1)
 def test_build_that_was_cut_off_resumes_without_training_again(tmp_path, small, monkeypatch, counted):
     """A model of words, which has no LiteRT file."""
     text, folder = tmp_path / "text.txt", tmp_path / "words"

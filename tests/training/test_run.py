@@ -194,6 +194,7 @@ def test_diverging_epoch_is_not_kept(small, text_file, tmp_path, train):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow(minutes=1)
 def test_same_seed_trains_the_same_weights_whatever_came_before(small, pairs):
     """To the bit, since XLA compiles it."""
     seeded = small.pair_recipe(epochs=1, batch_size=42)
