@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from seqzoo.models.files import loading
-from seqzoo.models.fit import FitOnStrings, layers_by_path
+from seqzoo.models.fit import FitOnStrings
+from seqzoo.models.layers.structure import Structure, layers_by_path
 from seqzoo.models.strings import as_list, holds_strings
 from seqzoo.pipelines.vocabulary import Vocabulary
 from seqzoo.runtime import check_threads_survive
@@ -22,7 +23,7 @@ class StringModel(FitOnStrings):
     saves the preprocessor with its weights. Loading, evaluation, export and the command line know this class alone.
 
     Subclasses are functional, pass the preprocessor and the rest of their configuration to `_set_config`, and define
-    the methods that raise `NotImplementedError` here.
+    the methods that raise `NotImplementedError` here and in `FitOnStrings`.
 
     Attributes:
         preprocessor: what turns strings into ids and back.
@@ -182,7 +183,7 @@ class StringModel(FitOnStrings):
         """Keeps what `get_config` returns, after the functional model was made."""
         self.preprocessor = preprocessor
         self._config = config
-        self._remember_layers()
+        self._structure = Structure(self)
 
 
 def load(path):

@@ -12,9 +12,6 @@ from seqzoo.models.strings import as_data, checked_batch, columns, hold_out_shar
 from seqzoo.pipelines.input_pipeline import EpochNumber
 from seqzoo.runtime import check_threads_survive, interrupted_between_steps, jit_compiles, keep_freed_memory
 
-# Attributes that Keras does not look into for layers, since they begin with two underscores.
-_COMPILED_FOR, _MADE_OF = "__compiled_for", "__made_of"
-
 
 class FitOnStrings(ShardedModel):
     """A Keras model whose `fit` and `evaluate` take strings, and whose `compile` knows what suits it.
@@ -188,40 +185,12 @@ class FitOnStrings(ShardedModel):
             )
 
     def _forget_stale_graphs(self):
-        """Drops what was compiled before layers changed, by LoRA, say, or another dtype policy.
-
-        Raises:
-            ValueError: where a layer stands in another's place: a functional model goes on with the other one.
-        """
-        structure = [
-            (layer, len(layer._trainable_variables), len(layer._non_trainable_variables), layer.dtype_policy)
-            for layer in self._flatten_layers()
-        ]
-        mine = vars(self)
-        if mine.get(_COMPILED_FOR) == structure:
-            return
-        for part, name, layer in mine[_MADE_OF]:
-            if vars(part).get(name) is not layer:
-                raise ValueError(
-                    f"Another layer was put in the place of {layer.name!r}, with which a functional model goes on: "
-                    "give that one weights, set_weights(…), or make another model"
-                )
-        if _COMPILED_FOR in mine:
-            for name in list(mine):
+        """Drops what was compiled before layers changed; see `Structure.has_changed`."""
+        if self._structure.has_changed():
+            for name in list(vars(self)):
                 if isinstance(getattr(type(self), name, None), functools.cached_property):
-                    mine.pop(name, None)
+                    vars(self).pop(name, None)
             self.train_function = self.test_function = self.predict_function = None
-        mine[_COMPILED_FOR] = structure
-
-    def _remember_layers(self):
-        """Keeps which layers are attributes, after the functional model was made."""
-        parts = [self, *(layer for _, layer in layers_by_path(self))]
-        vars(self)[_MADE_OF] = [
-            (part, name, value)
-            for part in parts
-            for name, value in vars(part).items()
-            if isinstance(value, keras.layers.Layer)
-        ]
 
     # === What subclasses make of strings ===
 
@@ -264,11 +233,3 @@ def _check_no_class_weight(class_weight):
             "class_weight is for models with one label a row: weigh the tokens of each target, "
             "sample_weight=[rows, length]. Received: class_weight"
         )
-
-
-def layers_by_path(model, prefix=""):
-    """The layers that a model, or a layer, computes with, at all depths, as `(path, layer)`."""
-    for layer in model.layers if isinstance(model, keras.Model) else model._layers:
-        path = f"{prefix}{layer.name}"
-        yield path, layer
-        yield from layers_by_path(layer, f"{path}/")

@@ -148,12 +148,12 @@ def _code_points(token):
 
 
 def _what_options_change(sources, targets, split, options):
-    found = {}
+    found, as_read = {}, {source: split_tokens(source, split, **options) for source in sources}
     for name, changes in {"lower_case": {"lower_case": True}, **{f: {"normal_form": f} for f in NORMAL_FORMS}}.items():
         read, vocabulary, longest, changed = set(), set(), 0, 0
-        for source in sources:
+        for source, before in as_read.items():
             tokens = split_tokens(source, split, **{**options, **changes})
-            changed += tokens != split_tokens(source, split, **options)
+            changed += tokens != before
             vocabulary.update(tokens)
             longest = max(longest, len(tokens))
             read.add(tuple(tokens))

@@ -82,7 +82,7 @@ class PairPreprocessor(Preprocessor):
         normal_form=None,
         shared=None,
         reverse_target=False,
-        name=None,
+        path=None,
     ):
         """A preprocessor for `pairs`: their tokens, and the longest source and target as lengths.
 
@@ -102,7 +102,7 @@ class PairPreprocessor(Preprocessor):
             shared: bool. `True` for one vocabulary, whose options apply to targets as well; `False` for two, which
                 have the tokens of their own side only. `None` chooses as above.
             reverse_target: see the class.
-            name: str, the file or glob that the pairs were read from, for warnings; or `None`.
+            path: str, the file or glob that the pairs were read from, for warnings; or `None`.
 
         Raises:
             ValueError: without any pair, for an empty side or invalid UTF-8, or `shared=True` with two ways to split.
@@ -134,7 +134,7 @@ class PairPreprocessor(Preprocessor):
             raise ValueError("There are no pairs. Received an empty dataset.")
         vocabulary = Vocabulary(sources | targets if shared else sources, source_split, unknown, **options)
         target_vocabulary = None if shared else Vocabulary(targets, target_split)
-        warn_of_long_rows(row_lengths, lambda row: places_of_pairs(name, [row])[row] if name else f"Pair {row:,}")
+        warn_of_long_rows(row_lengths, lambda row: places_of_pairs(path, [row])[row] if path else f"Pair {row:,}")
         lengths = {f"{side}_length": each.longest[0][0] for side, each in row_lengths.items()}
         return cls(
             vocabulary,

@@ -121,7 +121,7 @@ class PairRecipe(Recipe):
             seed: int.
 
         Returns:
-            `(training, validation, preprocessor)`. The recipe's own data set brings its `test` split to validate on.
+            `(training, validation, preprocessor)`. The recipe's own data set brings rows of its own to validate on.
             Vocabulary and lengths are those of all of `data`.
 
         Raises:
@@ -151,7 +151,7 @@ class PairRecipe(Recipe):
             raise ValueError("A separator is that of a file: leave it out (--separator), or name a file, --data FILE")
 
     def search_data(self, data=None, validation_data=None, seed=0):
-        """As `training_data`, for choices: the `test` split of the recipe's own data set stays unseen.
+        """As `training_data`, for choices: the rows that the recipe's own data set validates on stay unseen.
 
         A seeded tenth of its training split is held out instead.
         """
@@ -164,15 +164,15 @@ class PairRecipe(Recipe):
         """As of every recipe: the split `test` of its own data set."""
         return held_out if data is not None else self.dataset.load_test()
 
-    def preprocessor(self, pairs, name=None):
+    def preprocessor(self, pairs, path=None):
         """A `PairPreprocessor` for these pairs, which reverses, splits and normalises as the recipe has it.
 
-        `name` is that of their file, for warnings, or `None`.
+        `path` is their file, for warnings, or `None`.
         """
         options = self._vocabulary_options()
         if self._reads_as_its_dataset(options):
             return self.dataset.preprocessor(self.reverse, self.reverse_target)
-        return PairPreprocessor.from_pairs(pairs, self.reverse, name=name, **options)
+        return PairPreprocessor.from_pairs(pairs, self.reverse, path=path, **options)
 
     def build(self, preprocessor):
         """A new model, not compiled."""
