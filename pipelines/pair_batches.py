@@ -58,9 +58,9 @@ class Buckets:
 def batches_of_pairs(
     preprocessor, pairs, batch_size, shuffle_seed, drop_remainder, shuffle_buffer, epoch, buckets, weights
 ):
-    """The batches of a `tf.data.Dataset` of pairs; see `PairPreprocessor.batches`."""
+    """The batches of a `tf.data.Dataset` of pairs; see `AnswerPreprocessor.batches`."""
     window_rows = -(-shuffle_buffer // batch_size) * batch_size
-    stored = [_stored_dtype(each.size) for each in (preprocessor.source_vocabulary, preprocessor.target_vocabulary)]
+    stored, dtype = preprocessor.stored_dtypes(), preprocessor.source_dtype
 
     def encode(sources, targets, first_row=1):
         ids = checked_ids(*preprocessor.encode_pairs(sources, targets), first_row)
@@ -84,21 +84,16 @@ def batches_of_pairs(
         if weights is not None:
             raise ValueError(f"Only pairs in memory have weights. Received: more than {shuffle_buffer=} pairs")
         windows = blocks.map(encode, num_parallel_calls=tf.data.AUTOTUNE).rebatch(window_rows)
-        dataset = _epochs_of_batches(windows, batch_size, shuffle_seed, drop_remainder, epoch)
+        dataset = _epochs_of_batches(windows, batch_size, shuffle_seed, drop_remainder, epoch, dtype)
     else:
         ids = tuple(tf.concat(each, axis=0) for each in zip(*encoded, strict=True))
         _check_weights(weights, *ids[1].shape)
         windows = tf.data.Dataset.from_tensors(ids if weights is None else (*ids, weights))
         shapes = Buckets(*(each.numpy() for each in ids), buckets, preprocessor.reverse) if buckets > 1 else None
-        dataset = _epochs_of_batches(windows, batch_size, shuffle_seed, drop_remainder, epoch, shapes)
+        dataset = _epochs_of_batches(windows, batch_size, shuffle_seed, drop_remainder, epoch, dtype, shapes)
         count = rows // batch_size if drop_remainder else -(-rows // batch_size)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     return without_autotune(dataset.prefetch(PREFETCHED))
-
-
-def _stored_dtype(size):
-    """The smallest type of ids below `size` that TensorFlow gathers."""
-    return tf.uint8 if size <= 2**8 else tf.uint16 if size <= 2**16 else tf.int32
 
 
 def _check_weights(weights, rows, length):
@@ -109,12 +104,12 @@ def _check_weights(weights, rows, length):
         )
 
 
-def _epochs_of_batches(windows, batch_size, shuffle_seed, drop_remainder, epoch, buckets=None):
+def _epochs_of_batches(windows, batch_size, shuffle_seed, drop_remainder, epoch, source_dtype, buckets=None):
     """Batches of windows of rows, in another order each time the result is iterated.
 
-    Windows are `(sources, answers)`, or `(sources, answers, weights)`; `buckets` are those of the rows of the only
-    window, or `None`. The orders follow from `shuffle_seed` and the number of the epoch alone, not from TensorFlow's
-    global seed.
+    Windows are `(sources, answers)`, or `(sources, answers, weights)`; sources are `source_dtype` in the batches;
+    `buckets` are those of the rows of the only window, or `None`. The orders follow from `shuffle_seed` and the number
+    of the epoch alone, not from TensorFlow's global seed.
     """
 
     def window_batches(epoch, number, window):
@@ -134,7 +129,7 @@ def _epochs_of_batches(windows, batch_size, shuffle_seed, drop_remainder, epoch,
         def batch(start):
             at = order[start : start + batch_size]
             sources, answers, *weights = (tf.gather(each, at) for each in window)
-            columns = tf.cast(sources, tf.int32), tf.cast(answers, tf.int32), *weights
+            columns = tf.cast(sources, source_dtype), tf.cast(answers, tf.int32), *weights
             sources, answers, *weights = columns if buckets is None else buckets.cut(at, *columns)
             return *with_teacher_forcing(sources, answers), *weights
 
@@ -143,6 +138,11 @@ def _epochs_of_batches(windows, batch_size, shuffle_seed, drop_remainder, epoch,
     return epoch_numbers(epoch).flat_map(
         lambda epoch: windows.enumerate().flat_map(lambda number, window: window_batches(epoch, number, window))
     )
+
+
+def smallest_dtype(size):
+    """The smallest type of ids below `size` that TensorFlow gathers."""
+    return tf.uint8 if size <= 2**8 else tf.uint16 if size <= 2**16 else tf.int32
 
 
 def with_teacher_forcing(sources, answers):

@@ -52,14 +52,14 @@ def as_pairs(pairs, source="source", target="target"):
     return without_autotune(pairs)
 
 
-def decoded(pairs):
-    """The pairs of a `tf.data.Dataset`, one after the other as Python strings."""
+def decoded(pairs, text_sources=True):
+    """The pairs of a `tf.data.Dataset`, one after the other as Python strings; sources that are no texts as bytes."""
     row = 0
     for sources, targets in pairs.batch(_BLOCK_ROWS).as_numpy_iterator():
         for source, target in zip(sources, targets, strict=True):
             row += 1
             try:
-                yield source.decode(), target.decode()
+                yield source.decode() if text_sources else source, target.decode()
             except UnicodeDecodeError as error:
                 raise ValueError(f"Pair {row} is not valid UTF-8: {error.object!r}") from None
 
@@ -71,8 +71,9 @@ def alternatives(pairs, preprocessor=None):
 
     Args:
         pairs: what `as_pairs` takes.
-        preprocessor: `PairPreprocessor`, to count as one source what it reads as the same tokens, and as one target
+        preprocessor: `AnswerPreprocessor`, to count as one source what it reads as the same tokens, and as one target
             likewise. Keys and targets are then written as its vocabularies normalise them, see `Vocabulary`.
+            Pictures are `bytes`.
 
     Returns:
         A dictionary of each source, `str`, to its targets, a list of `str` without duplicates; sources and targets in
@@ -86,9 +87,9 @@ def alternatives(pairs, preprocessor=None):
         {'colour': ['color', 'hue'], 'metre': ['meter']}
     """
     targets = {}
-    for source, target in decoded(as_pairs(pairs)):
+    for source, target in decoded(as_pairs(pairs), preprocessor is None or preprocessor.reads_text):
         if preprocessor is not None:
-            source = preprocessor.source_vocabulary.normalize_string(source)
+            source = preprocessor.normalize_source(source)
             target = preprocessor.target_vocabulary.normalize_string(target)
         targets.setdefault(source, {})[target] = None
     return {source: list(each) for source, each in targets.items()}
@@ -114,7 +115,7 @@ def hold_out(pairs, seed=0, percent=10, preprocessor=None):
 
     def part(held_out):
         def select(sources, targets):
-            same = sources if preprocessor is None else preprocessor.source_vocabulary.normalize(sources)
+            same = sources if preprocessor is None else preprocessor.normalize_sources(sources)
             bucket = tf.strings.to_hash_bucket_strong(same, 100, key=[seed, 0])
             chosen = (bucket < percent) == held_out
             return tf.boolean_mask(sources, chosen), tf.boolean_mask(targets, chosen)
