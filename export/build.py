@@ -25,7 +25,7 @@ def build(recipe, output, data=None, seed=0, verbose="auto", resume=False, compi
     """Trains a recipe, exports the model, measures it and writes its model card.
 
     Args:
-        recipe: `PairRecipe` or `TextRecipe`.
+        recipe: `PairRecipe`, `ImageRecipe` or `TextRecipe`.
         output: folder, new or empty, or with `resume` that of a build. Gets `training/`, the run as `train` writes it;
             `model.keras`, the trained model without its optimizer; `model.tflite`, with float16 weights; `1/`, the
             SavedModel; `curve.png`; `NOTICE.txt`, where the data set has one; and `card.md` and `card.json`, the card,

@@ -57,9 +57,9 @@ def loaded(folder):
         yield run
 
 
-def answers_of_saved_model(run, sources):
-    """The answers of a `Seq2Seq`'s SavedModel to a list of `str`; `run` is from `loaded`."""
-    return [text.decode() for text in run("serving_default", source=sources)["answer"]]
+def answers_of_saved_model(run, sources, name="source"):
+    """The answers of a SavedModel to a list of sources, which it calls `name`; `run` is from `loaded`."""
+    return [text.decode() for text in run("serving_default", **{name: sources})["answer"]]
 
 
 def greedy_texts_of_saved_model(run, prompts, length):
@@ -84,7 +84,7 @@ def steps_of_litert(interpreter, model):
     encode, step = map(interpreter.get_signature_runner, ("encode", "decode_step"))
     code_points = interpreter.get_signature_runner("vocabulary")()["code_points"].copy()
     encoded, of_words, attends = _encoder(model), code_points.ndim == 2, "mask" in step.get_input_details()
-    lengths = model.preprocessor.target_length, model.preprocessor.source_length
+    lengths = model.preprocessor.target_length, step.get_input_details()["mask"]["shape"][1] if attends else 0
 
     def answer(source):
         source = encoded([source])
@@ -99,7 +99,7 @@ def steps_of_litert(interpreter, model):
                 break
             tokens.append(code_points[token[0]] if of_words else token)
             if attends:
-                alignment[at] = np.where(source[0] > 0, reply["alignment"][0], 0.0)
+                alignment[at] = np.where(states["mask"][0] > 0, reply["alignment"][0], 0.0)
         if model.preprocessor.reverse_target:
             tokens.reverse()
             if attends:
@@ -111,7 +111,12 @@ def steps_of_litert(interpreter, model):
 
 
 def _encoder(model):
-    """A function from a list of `str` to int32 code points `[batch, source_length]`, normalised as the model reads."""
+    """A function from a list of sources to what a file of the model takes.
+
+    That is int32 code points `[batch, source_length]`, normalised as the model reads; or of pictures float32 pixels.
+    """
+    if not model.preprocessor.reads_text:
+        return lambda pictures: model.preprocessor.encode_sources(pictures)[0].numpy().astype("float32") / 255
     vocabulary, length = model.preprocessor.source_vocabulary, model.preprocessor.source_length
 
     def encoded(sources):

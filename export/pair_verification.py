@@ -32,11 +32,11 @@ class PairVerification(Verification):
 
     @functools.cached_property
     def rows(self):
-        """`(sources, targets)`: lists of `str`; `None` in place of targets that are not known."""
+        """`(sources, targets)`: lists of `str`, pictures of `bytes`; `None` in place of targets that are not known."""
         pairs = load_test_rows(self.model.preprocessor) if self.data is None else as_pairs(self.data)
         if pairs is None:
-            return _random_sources(self.model.preprocessor), None
-        rows = list(decoded(pairs))
+            return self._random_sources(), None
+        rows = list(decoded(pairs, self.model.preprocessor.reads_text))
         if not rows:
             raise ValueError("There are no pairs to compare on. Received an empty data set.")
         sources, targets = map(list, zip(*rows, strict=True))
@@ -49,13 +49,14 @@ class PairVerification(Verification):
 
     def verify_saved_model(self, run):
         """Compares `serving_default` on all rows, and every other signature on a sample of them."""
-        result = self.compare(lambda sources: answers_of_saved_model(run, sources))
+        name = self.model.preprocessor.source_name
+        result = self.compare(lambda sources: answers_of_saved_model(run, sources, name))
         sources, own = self._sample(_SAMPLE)
-        others = {"ids": self._compare_ids(run, sources, own), "score": self._compare_scores(run, sources, own)}
+        others = {**self._compare_encoded(run, sources, own), "score": self._compare_scores(run, sources, own)}
         if self.search["beam_size"] > 1:
             others["n_best"] = self._compare_n_best(run, sources)
         if self.model.attends:
-            reply = run("align", source=sources)
+            reply = run("align", **{name: sources})
             others["align"] = self._compare_alignments(sources, _texts(reply["answer"]), reply["alignment"])
         return {**result, "other_signatures": others}
 
@@ -92,7 +93,7 @@ class PairVerification(Verification):
         sources, targets = self.rows
         preprocessor, right = self.model.preprocessor, {}
         for source, target, answer in zip(sources, targets, answers, strict=True):
-            source = preprocessor.source_vocabulary.normalize_string(source)
+            source = preprocessor.normalize_source(source)
             is_right = answer == preprocessor.target_vocabulary.normalize_string(target)
             right[source] = right.get(source, False) or is_right
         return sum(right.values()) / len(right)
@@ -101,18 +102,21 @@ class PairVerification(Verification):
         """See `verification_of`."""
         first, preprocessor = self.rows[0][0], self.model.preprocessor
         target = self.own_answers[0] or preprocessor.target_vocabulary.tokens[0]
-        source = np.array([first, ""], object)
-        ids = preprocessor.source_vocabulary.lookup([first]).to_tensor().numpy()
+        source = {preprocessor.source_name: np.array([first, first[:0]], object)}
         requests = {
-            "serving_default": {"source": source},
-            "ids": {"source": np.concatenate([ids, -ids])},
-            "score": {"source": source, "target": np.array([target] * 2, object)},
+            "serving_default": source,
+            **self._encoded_request(first),
+            "score": {**source, "target": np.array([target] * 2, object)},
         }
         if self.search["beam_size"] > 1:
-            requests["n_best"] = {"source": source}
+            requests["n_best"] = source
         if self.model.attends:
-            requests["align"] = {"source": source}
+            requests["align"] = source
         return requests
+
+    def _encoded_request(self, source):
+        ids = self.model.preprocessor.source_vocabulary.lookup([source]).to_tensor().numpy()
+        return {"ids": {"source": np.concatenate([ids, -ids])}}
 
     def _sample(self, count):
         """`(sources, own answers)` of up to so many rows, spread evenly."""
@@ -120,13 +124,25 @@ class PairVerification(Verification):
         rows = np.unique(np.linspace(0, len(sources) - 1, count).astype(int)).tolist()
         return [sources[row] for row in rows], [self.own_answers[row] for row in rows]
 
+    def _random_sources(self):
+        """Sources of tokens of the vocabulary, a list."""
+        preprocessor = self.model.preprocessor
+        numbers, vocabulary = np.random.default_rng(0), preprocessor.source_vocabulary
+        tokens, separator = vocabulary.tokens, vocabulary.separator
+        lengths = numbers.integers(1, preprocessor.source_length + 1, _RANDOM_SOURCES)
+        sources = [separator.join(tokens[i] for i in numbers.integers(0, len(tokens), length)) for length in lengths]
+        # Tokens side by side may compose to others, in a normal form.
+        _, wrong = preprocessor.source_ids(sources)
+        return [source for source, is_wrong in zip(sources, wrong.numpy(), strict=True) if not is_wrong]
+
     # === Signatures ===
 
-    def _compare_ids(self, run, sources, own):
+    def _compare_encoded(self, run, sources, own):
+        """What a comparison of the signature for sources that are encoded already found, by its name."""
         ids = self.model.preprocessor.source_vocabulary.lookup(sources).to_tensor().numpy()
         answers = run("ids", source=ids)["answer"]
         exported = _texts(self.model.preprocessor.target_vocabulary.join(answers).numpy())
-        return compared(own, exported, self._gaps_of(sources))
+        return {"ids": compared(own, exported, self._gaps_of(sources))}
 
     def _compare_scores(self, run, sources, own):
         """Of the model's own answers, but for those that are empty, which are no targets."""
@@ -134,7 +150,7 @@ class PairVerification(Verification):
         if not rows:
             return compared([], [], None)
         sources, targets = map(list, zip(*rows, strict=True))
-        exported = run("score", source=sources, target=targets)["log_probability"]
+        exported = run("score", **{self.model.preprocessor.source_name: sources}, target=targets)["log_probability"]
         return compared_numbers(self._log_probabilities(sources, targets)[0], exported, NEAR_TIE)
 
     def _compare_n_best(self, run, sources):
@@ -144,7 +160,7 @@ class PairVerification(Verification):
         own = [[*answers, *[("", -np.inf)] * (beam_size - len(answers))] for answers in own]
         own_texts = [[text for text, _ in answers] for answers in own]
         own_numbers = [[number for _, number in answers] for answers in own]
-        reply = run("n_best", source=sources)
+        reply = run("n_best", **{self.model.preprocessor.source_name: sources})
         exported = list(map(_texts, reply["answers"]))
 
         def gaps(rows, own, exported):
@@ -213,13 +229,3 @@ class PairVerification(Verification):
 
 def _texts(values):
     return [value.decode() for value in values]
-
-
-def _random_sources(preprocessor, count=_RANDOM_SOURCES):
-    numbers, vocabulary = np.random.default_rng(0), preprocessor.source_vocabulary
-    tokens, separator = vocabulary.tokens, vocabulary.separator
-    lengths = numbers.integers(1, preprocessor.source_length + 1, count)
-    sources = [separator.join(tokens[i] for i in numbers.integers(0, len(tokens), length)) for length in lengths]
-    # Tokens side by side may compose to others, in a normal form.
-    _, wrong = preprocessor.source_ids(sources)
-    return [source for source, is_wrong in zip(sources, wrong.numpy(), strict=True) if not is_wrong]

@@ -8,6 +8,7 @@ import tensorflow as tf
 from seqzoo.export.clients import greedy_texts_of_saved_model, logits_of_litert
 from seqzoo.export.comparison import Verification, compared, gaps_of
 from seqzoo.export.pair_verification import PairVerification
+from seqzoo.export.picture_verification import PictureVerification
 from seqzoo.models import Greedy
 from seqzoo.models.decoding.continuation import allowed_tokens
 
@@ -100,7 +101,7 @@ class TextVerification(Verification):
         return gaps_of(tf.where(allowed_tokens(preprocessor.vocabulary), logits, -float("inf")))[0]
 
 
-_VERIFICATIONS = {"pairs": PairVerification, "text": TextVerification}
+_VERIFICATIONS = {"pairs": PairVerification, "pictures": PictureVerification, "text": TextVerification}
 
 
 def _nats(logits, targets):

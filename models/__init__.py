@@ -15,6 +15,7 @@ from seqzoo.models.decoding.samplers import Chain, Greedy, Sampler, Temperature,
 from seqzoo.models.encoders import Encoder
 from seqzoo.models.ensemble import Ensemble
 from seqzoo.models.files.loading import card, presets
+from seqzoo.models.image_to_text import ImageEncoder, ImageToText
 from seqzoo.models.language_model import LanguageModel
 from seqzoo.models.losses import SequenceCrossentropy
 from seqzoo.models.metrics import BitsPerToken, ExactMatch, Perplexity
@@ -22,7 +23,7 @@ from seqzoo.models.seq2seq import AttentionSeq2Seq, PeekySeq2Seq, Seq2Seq
 
 __all__ = [
     "AttentionDecoder", "AttentionSeq2Seq", "BitsPerToken", "Chain", "Decoder", "Encoder", "Ensemble", "ExactMatch",
-    "Greedy", "LanguageModel", "PeekyDecoder", "PeekySeq2Seq", "Perplexity", "Sampler", "Seq2Seq",
-    "SequenceCrossentropy", "StringModel", "Temperature", "TopK", "TopP", "beam_search", "card", "from_preset",
-    "load", "presets",
+    "Greedy", "ImageEncoder", "ImageToText", "LanguageModel", "PeekyDecoder", "PeekySeq2Seq", "Perplexity", "Sampler",
+    "Seq2Seq", "SequenceCrossentropy", "StringModel", "Temperature", "TopK", "TopP", "beam_search", "card",
+    "from_preset", "load", "presets",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from seqzoo.models.decoding.beam_search import beam_search, check_beam
 from seqzoo.models.decoding.greedy import decode_greedily, greedy_alignment
 from seqzoo.models.losses import SequenceCrossentropy, counted
 from seqzoo.models.metrics import ExactMatch
-from seqzoo.models.serving import seq2seq_functions
+from seqzoo.models.serving.string_functions import seq2seq_functions
 from seqzoo.models.strings import as_tensor, check_errors_option, check_that_it_has_values, string_pairs
 from seqzoo.pipelines.pair_batches import with_teacher_forcing
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
@@ -149,7 +149,8 @@ class AnsweringModel(StringModel):
         raise_first_error(errors, 1)
         source, _ = self.preprocessor.encode_sources([string])
         target, _ = self.preprocessor.encode_targets(answers)
-        source_tokens, answer_tokens = (int(tf.math.count_nonzero(ids)) for ids in (source, target))
+        is_token = self._is_source_token(source), target != PADDING_ID
+        source_tokens, answer_tokens = (int(tf.math.count_nonzero(each)) for each in is_token)
         return answers[0].numpy().decode(), alignments[0, :answer_tokens, :source_tokens].numpy()
 
     def align_strings(self, strings):
@@ -174,8 +175,12 @@ class AnsweringModel(StringModel):
         if self.preprocessor.reverse_target:
             ends = tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
             alignments = tf.reverse_sequence(alignments, ends, seq_axis=1)
-        is_token = (ids != PADDING_ID)[:, :, None] & (source != PADDING_ID)[:, None]
+        is_token = (ids != PADDING_ID)[:, :, None] & self._is_source_token(source)[:, None]
         return self.preprocessor.decode(ids), tf.where(is_token, alignments, 0.0), errors
+
+    def _is_source_token(self, source):
+        """Which parts of encoded sources an answer may be aligned with, bool `[batch, source_length]`."""
+        return source != PADDING_ID
 
     def _rows(self, strings, batch_size, errors, beam_size, n, length_penalty, scored=False):
         """`(answers, error)` of each string, or `(answers, log_probabilities, error)`: lists of `n`, and a `str`."""

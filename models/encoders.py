@@ -9,8 +9,65 @@ from seqzoo.models.layers.recurrent import number_of_states, recurrent_layers, t
 from seqzoo.pipelines.vocabulary import PADDING_ID
 
 
+class RecurrentEncoder(keras.Model):
+    """What encoders have in common: recurrent layers over a sequence, whose last states the decoder starts from.
+
+    Subclasses keep their configuration and make `recurrent` layers first, then call `_make_backward_layers`, and make
+    the functional model of what `_read` returns.
+    """
+
+    @property
+    def output_dim(self):
+        """The last dimension of `outputs`, int."""
+        return self._config["hidden_dim"] * (1 + self._config["bidirectional"])
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**self._config, "name": self.name, "trainable": self.trainable}
+
+    def _make_backward_layers(self, unroll):
+        """Where it is bidirectional, the layers of the other direction, and what joins the last states of both."""
+        if self._config["bidirectional"]:
+            names = ("cell", "hidden_dim", "num_layers", "initializer", "dtype")
+            cell, hidden_dim, num_layers, initializer, dtype = (self._config[name] for name in names)
+            self.backward = recurrent_layers(
+                cell, hidden_dim, num_layers, unroll, initializer, dtype, prefix="backward_"
+            )
+            self.bridges = [
+                [_bridge(hidden_dim, i, j, initializer, dtype) for j in range(number_of_states(cell))]
+                for i in range(num_layers)
+            ]
+
+    def _read(self, x, mask, dropouts, pass_cell_state):
+        """`(outputs, states)` of a sequence `[batch, length, dim]`, as `Encoder` describes them.
+
+        `dropouts` are layers for the inputs of each recurrent layer, `mask` is `False` at what is skipped, or `None`.
+        """
+        handed_over = []
+        for i, layer in enumerate(self.recurrent):
+            inputs = dropouts[i](x)
+            x, states = layer(inputs, token_mask=mask)
+            states = [states]
+            if self._config["bidirectional"]:
+                flipped = None if mask is None else ops.flip(mask, 1)
+                backward_outputs, backward_states = self.backward[i](ops.flip(inputs, 1), token_mask=flipped)
+                x = ops.concatenate([x, ops.flip(backward_outputs, 1)], axis=-1)
+                states.append(backward_states)
+            handed_over.append(self._hand_over(i, states, pass_cell_state))
+        return x, handed_over
+
+    def _hand_over(self, layer, states, pass_cell_state):
+        """The decoder's states of a layer's last ones, those of each direction in a list."""
+        if len(states) == 2:
+            pairs = zip(self.bridges[layer], *states, strict=True)
+            states = [bridge(ops.concatenate(pair, axis=-1)) for bridge, *pair in pairs]
+        else:
+            (states,) = states
+        return states if pass_cell_state else [states[0], *map(ops.zeros_like, states[1:])]
+
+
 @keras.saving.register_keras_serializable("seqzoo")
-class Encoder(keras.Model):
+class Encoder(RecurrentEncoder):
     """Encodes a source as the states that the decoder starts from.
 
     `Encoder` of *Deep Learning from Scratch 2*, section 7.3.1, with any number of layers of any cell. As there, padding
@@ -62,31 +119,15 @@ class Encoder(keras.Model):
         config["dtype"] = dtype = keras.dtype_policies.get(dtype or keras.config.dtype_policy()).name
 
         # === Layers ===
+        self._config = config
         self.embedding, self.recurrent, self.dropouts = token_layers(config, num_layers + return_sequences)
-        if bidirectional:
-            self.backward = recurrent_layers(
-                cell, hidden_dim, num_layers, unroll, initializer, dtype, prefix="backward_"
-            )
-            self.bridges = [
-                [_bridge(hidden_dim, i, j, initializer, dtype) for j in range(number_of_states(cell))]
-                for i in range(num_layers)
-            ]
+        self._make_backward_layers(unroll)
 
         # === Functional Model ===
         self.skips_padding = bidirectional or return_sequences
         source = keras.Input((length,), dtype="int32", name="source")
         mask = ops.not_equal(source, PADDING_ID) if self.skips_padding else None
-        x, handed_over = self.embedding(source), []
-        for i, layer in enumerate(self.recurrent):
-            x = self.dropouts[i](x)
-            inputs = x
-            x, states = layer(inputs, token_mask=mask)
-            states = [states]
-            if bidirectional:
-                backward_outputs, backward_states = self.backward[i](ops.flip(inputs, 1), token_mask=ops.flip(mask, 1))
-                x = ops.concatenate([x, ops.flip(backward_outputs, 1)], axis=-1)
-                states.append(backward_states)
-            handed_over.append(self._hand_over(i, states, pass_cell_state))
+        x, handed_over = self._read(self.embedding(source), mask, self.dropouts, pass_cell_state)
         outputs = {"states": handed_over}
         if return_sequences:
             outputs |= {"outputs": self.dropouts[-1](x), "mask": mask}
@@ -97,12 +138,6 @@ class Encoder(keras.Model):
         self.pass_cell_state = pass_cell_state
         self.bidirectional = bidirectional
         self.return_sequences = return_sequences
-        self._config = config
-
-    @property
-    def output_dim(self):
-        """The last dimension of `outputs`, int."""
-        return self._config["hidden_dim"] * (1 + self.bidirectional)
 
     def tables(self):
         """What depends on one token alone, for each token once; `read` looks it up.
@@ -201,19 +236,6 @@ class Encoder(keras.Model):
         if not self.return_sequences:
             return {"states": handed_over}
         return {"states": handed_over, "outputs": tf.transpose(outputs, (1, 0, 2)), "mask": source != PADDING_ID}
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {**self._config, "name": self.name, "trainable": self.trainable}
-
-    def _hand_over(self, layer, states, pass_cell_state):
-        """The decoder's states of a layer's last ones, those of each direction in a list."""
-        if len(states) == 2:
-            pairs = zip(self.bridges[layer], *states, strict=True)
-            states = [bridge(ops.concatenate(pair, axis=-1)) for bridge, *pair in pairs]
-        else:
-            (states,) = states
-        return states if pass_cell_state else [states[0], *map(ops.zeros_like, states[1:])]
 
 
 class _Direction:

@@ -101,9 +101,9 @@ def _check(models):
     if not models:
         raise ValueError("An ensemble needs at least one model. Received none")
     for number, model in enumerate(models, 1):
-        if not isinstance(model, AnsweringModel) or isinstance(model, Ensemble):
+        if model.task != "pairs" or isinstance(model, Ensemble):
             raise ValueError(
-                f"An ensemble is made of single models that answer sources. Received: {type(model).__name__} as "
+                f"An ensemble is made of single models that answer strings. Received: {type(model).__name__} as "
                 f"number {number}"
             )
     first = models[0].preprocessor

@@ -16,7 +16,8 @@ from seqzoo.models.layers.dropout import Dropout
 from seqzoo.models.layers.initializers import constructor_arguments
 from seqzoo.models.layers.recurrent import number_of_states, recurrent_layers
 from seqzoo.models.metrics import BitsPerToken, Perplexity
-from seqzoo.models.serving import language_model_functions, language_model_token_functions
+from seqzoo.models.serving.id_functions import language_model_token_functions
+from seqzoo.models.serving.string_functions import language_model_functions
 from seqzoo.models.strings import as_list, as_tensor, check_errors_option, check_that_it_has_values
 from seqzoo.pipelines.row_errors import raise_first_error
 from seqzoo.pipelines.text_preprocessor import END_ID, TextPreprocessor

@@ -7,7 +7,7 @@ from seqzoo.models.decoders import AttentionDecoder, Decoder, PeekyDecoder
 from seqzoo.models.encoders import Encoder
 from seqzoo.models.files.checks import check_limits
 from seqzoo.models.layers.initializers import constructor_arguments
-from seqzoo.models.serving import seq2seq_token_functions
+from seqzoo.models.serving.id_functions import seq2seq_token_functions
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
 from seqzoo.runtime import check_threads_survive, unrolls
 

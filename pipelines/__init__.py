@@ -15,9 +15,15 @@ from seqzoo.pipelines.datasets.cmudict.rows import CmudictData
 from seqzoo.pipelines.datasets.dates.dates_dataset_builder import Builder as Dates
 from seqzoo.pipelines.datasets.dates.rows import DatesData, load_dates
 from seqzoo.pipelines.datasets.dates.spellings import spellings
+from seqzoo.pipelines.datasets.handwritten_numbers.handwritten_numbers_dataset_builder import (
+    Builder as HandwrittenNumbers,
+)
+from seqzoo.pipelines.datasets.handwritten_numbers.rows import HandwrittenNumbersData
+from seqzoo.pipelines.datasets.handwritten_numbers.words import number_in_words
 from seqzoo.pipelines.datasets.known import load_test_rows
 from seqzoo.pipelines.datasets.sigmorphon_g2p.sigmorphon_g2p_dataset_builder import Builder as SigmorphonG2p
 from seqzoo.pipelines.datasets.texts import TextData, load_python_topics, load_tiny_shakespeare
+from seqzoo.pipelines.image_preprocessor import ImagePreprocessor
 from seqzoo.pipelines.inspection import inspect_pairs, inspect_text
 from seqzoo.pipelines.pair_files import read_pairs
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
@@ -29,8 +35,9 @@ from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary
 
 __all__ = [
     "END_ID", "PADDING_ID", "START_ID", "Addition", "AdditionData", "Cmudict", "CmudictData", "DataWarning", "Dates",
-    "DatesData", "PairPreprocessor", "SigmorphonG2p", "TextData", "TextPreprocessor", "Vocabulary", "alternatives",
-    "as_pairs", "as_text", "digits_of_sums", "fresh_batches", "hold_out", "inspect_pairs", "inspect_text",
-    "load_addition", "load_dates", "load_python_topics", "load_test_rows", "load_test_sums", "load_tiny_shakespeare",
-    "read_pairs", "read_text", "spellings", "text_sha256", "with_commuted_sums", "with_short_sums_repeated",
+    "DatesData", "HandwrittenNumbers", "HandwrittenNumbersData", "ImagePreprocessor", "PairPreprocessor",
+    "SigmorphonG2p", "TextData", "TextPreprocessor", "Vocabulary", "alternatives", "as_pairs", "as_text",
+    "digits_of_sums", "fresh_batches", "hold_out", "inspect_pairs", "inspect_text", "load_addition", "load_dates",
+    "load_python_topics", "load_test_rows", "load_test_sums", "load_tiny_shakespeare", "number_in_words", "read_pairs",
+    "read_text", "spellings", "text_sha256", "with_commuted_sums", "with_short_sums_repeated",
 ]  # fmt: skip

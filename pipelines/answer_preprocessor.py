@@ -22,12 +22,14 @@ class AnswerPreprocessor(Preprocessor):
         mean_target_length: float, by which a loss counts, or `None`; see `SequenceCrossentropy`.
         reads_text: bool, whether sources are UTF-8; else they are bytes of any kind.
         source_dtype: what encoded sources are in a batch.
+        source_name: str, what the strings of sources are called in exports.
     """
 
     reverse = reverse_target = False
     mean_target_length = None
     reads_text = True
     source_dtype = tf.int32
+    source_name = "source"
 
     def encode_sources(self, strings):
         """Sources as the model reads them.

@@ -68,6 +68,11 @@ class PairPreprocessor(AnswerPreprocessor):
         super().__init__(vocabulary, **lengths, **options, mean_target_length=mean_target_length)
         self.target_vocabulary = target_vocabulary or vocabulary
 
+    @property
+    def source_shape(self):
+        """The shape of an encoded source, `(source_length,)`."""
+        return (self.source_length,)
+
     @classmethod
     def from_pairs(
         cls,

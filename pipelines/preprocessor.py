@@ -8,7 +8,8 @@ class Preprocessor:
 
     Attributes:
         vocabulary: `Vocabulary`.
-        source_vocabulary: `Vocabulary` of what a model reads, the same one unless a subclass has two.
+        source_vocabulary: `Vocabulary` of what a model reads, the same one unless a subclass has two; `None` where it
+            reads no text.
         target_vocabulary: `Vocabulary` of what it writes, likewise.
     """
 

@@ -5,10 +5,11 @@ from seqzoo.training.evaluation import evaluate, evaluate_all_sums, evaluate_sum
 from seqzoo.training.recipes.base import Recipe
 from seqzoo.training.recipes.catalogue import RECIPES, recipe
 from seqzoo.training.recipes.pairs import PairRecipe
+from seqzoo.training.recipes.pictures import ImageRecipe
 from seqzoo.training.recipes.texts import TextRecipe
 from seqzoo.training.run import fit, train
 
 __all__ = [
-    "RECIPES", "Checkpoint", "PairRecipe", "Recipe", "TextRecipe", "evaluate", "evaluate_all_sums", "evaluate_sums",
-    "fit", "recipe", "train",
+    "RECIPES", "Checkpoint", "ImageRecipe", "PairRecipe", "Recipe", "TextRecipe", "evaluate", "evaluate_all_sums",
+    "evaluate_sums", "fit", "recipe", "train",
 ]  # fmt: skip

@@ -38,7 +38,7 @@ def fit(
     """Builds the recipe's model, compiles it and trains it.
 
     Args:
-        recipe: `PairRecipe` or `TextRecipe`.
+        recipe: `PairRecipe`, `ImageRecipe` or `TextRecipe`.
         training: see the recipe's `training_data`.
         validation: see the recipe's `training_data`.
         preprocessor: see the recipe's `training_data`.
@@ -105,7 +105,7 @@ def train(
     epoch, and ends with the same weights and `history.csv` as an uninterrupted one.
 
     Args:
-        recipe: `PairRecipe` or `TextRecipe`.
+        recipe: `PairRecipe`, `ImageRecipe` or `TextRecipe`.
         output: folder, new or empty, or with `resume` that of the run. Gets `model.keras`, `history.csv` (a line an
             epoch), `history.png` and `metrics.json`; each is written whole or not at all. `run.json` says what was
             asked for; while it trains, `checkpoint.npz` holds its last epoch.

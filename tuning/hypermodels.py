@@ -8,9 +8,10 @@ from typing import ClassVar
 import keras
 import keras_tuner
 
-from seqzoo.models import LanguageModel, Seq2Seq
+from seqzoo.models import ImageToText, LanguageModel, Seq2Seq
 from seqzoo.pipelines import PairPreprocessor
 from seqzoo.training.run import check_finite, number_of_batches
+from seqzoo.tuning.values import checked, declare, exact, kind
 
 # Arguments of `fit` that say what is trained on, and in which batches.
 _DATA_ARGUMENTS = (
@@ -27,7 +28,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
     hyperparameters and the seed alone. KerasTuner passes over the error of a trial; this is a `RuntimeWarning` here.
 
     Args:
-        recipe: `PairRecipe` or `TextRecipe`. What is not searched is as it says.
+        recipe: `PairRecipe`, `ImageRecipe` or `TextRecipe`. What is not searched is as it says.
         training, validation, preprocessor: see the recipe's `training_data`.
         space: dictionary from a hyperparameter's name to the values to choose from; these replace the default ones.
         fixed: dictionary from a hyperparameter's name to the one value that it has.
@@ -78,7 +79,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
                     f"{name} is both fixed, to {fixed[name]!r}, and searched, over {list(space[name])}: leave out one"
                 )
         return {
-            name: [_checked(name, fixed[name], default)]
+            name: [checked(name, fixed[name], default)]
             if name in fixed
             else cls._values(name, cls.own_value(recipe, name), default, space.get(name))
             for name, default in cls.SPACE.items()
@@ -98,13 +99,13 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         try:
             return {"true": True, "false": False}[text.lower()] if isinstance(example, bool) else type(example)(text)
         except (KeyError, ValueError):
-            raise ValueError(f"{name} must be {_kind(example)}. Received: {text!r}") from None
+            raise ValueError(f"{name} must be {kind(example)}. Received: {text!r}") from None
 
     @classmethod
     def _values(cls, name, own, default, searched):
         if searched is None:
             return [own, *(value for value in default if value != own)]
-        values = list(dict.fromkeys(_checked(name, value, default) for value in searched))
+        values = list(dict.fromkeys(checked(name, value, default) for value in searched))
         if not values:
             raise ValueError(f"The space of {name} is empty: list values to choose from, or leave it out")
         return [own, *(value for value in values if value != own)] if own in values else values
@@ -128,7 +129,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
             return self.objective
         if isinstance(objective, list):
             return [self.as_objective(each) for each in objective]
-        directions = {metric.name: metric._direction for metric in (kind() for kind in self.METRICS)}
+        directions = {metric.name: metric._direction for metric in (each() for each in self.METRICS)}
         name = objective.removeprefix("val_") if isinstance(objective, str) else None
         if name not in directions:
             return objective
@@ -139,12 +140,12 @@ class RecipeHyperModel(keras_tuner.HyperModel):
         for name, values in self.space.items():
             parent, when = self.CONDITIONS.get(name, (None, None))
             with hp.conditional_scope(parent, when) if parent else contextlib.nullcontext():
-                _declare(hp, name, values)
+                declare(hp, name, values)
 
     def values(self, hp):
         """Dictionary from the hyperparameters' names to their values; of one that does not count here, the first."""
         self.declare_hyperparameters(hp)
-        return {name: _exact(hp.values.get(name, values[0])) for name, values in self.space.items()}
+        return {name: exact(hp.values.get(name, values[0])) for name, values in self.space.items()}
 
     def recipe(self, hp):
         """The recipe with these hyperparameters."""
@@ -269,6 +270,24 @@ class Seq2SeqHyperModel(RecipeHyperModel):
         return recipe  # Batches of a length that the trial's model takes.
 
 
+class ImageHyperModel(RecipeHyperModel):
+    """The hypermodel of an `ImageRecipe`: pictures, scored by exact match; see `RecipeHyperModel`."""
+
+    SPACE: ClassVar = {
+        "hidden_dim": [32, 64, 128],
+        "embedding_dim": [16, 32, 64],
+        "cell": ["lstm", "gru", "simple_rnn"],
+        "num_layers": [1, 2],
+        "dropout": [0.0, 0.1, 0.3],
+        "attention": [False, True],
+        "label_smoothing": [0.0, 0.05, 0.1],
+        "learning_rate": [1e-3, 2e-3, 4e-3, 8e-3],
+        "batch_size": [64, 128, 256],
+    }
+    METRICS: ClassVar = ImageToText.default_metrics
+    direction = "max"
+
+
 class LanguageHyperModel(RecipeHyperModel):
     """The hypermodel of a `TextRecipe`: a text, scored by nats per token; see `RecipeHyperModel`."""
 
@@ -300,39 +319,3 @@ class LanguageHyperModel(RecipeHyperModel):
     def _with_values(self, **values):
         values.setdefault("embedding_dim", values["hidden_dim"])
         return super()._with_values(**values)
-
-
-def _checked(name, value, default):
-    example = default[0]
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(example, float) and is_number:
-        value = float(value)
-    if type(value) is not type(example):
-        raise ValueError(f"{name} must be {_kind(example)}. Received: {value!r}")
-    if isinstance(example, str) and value not in default:
-        raise ValueError(f"{name} must be one of {', '.join(default)}. Received: {value!r}")
-    if is_number and not (0 < value < float("inf") or (value == 0 and 0 in default)):
-        raise ValueError(f"{name} must be {'at least' if 0 in default else 'above'} 0. Received: {value!r}")
-    if name in ("dropout", "label_smoothing") and value >= 1:
-        raise ValueError(f"{name} must be below 1. Received: {value!r}")
-    return value
-
-
-def _kind(example):
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}[type(example)]
-
-
-def _declare(hp, name, values):
-    if len(values) == 1:
-        hp.Fixed(name, values[0])
-    elif isinstance(values[0], bool):
-        hp.Boolean(name, default=values[0])
-    else:
-        # In order, so that a model of the scores knows which values are near each other.
-        in_order = values if isinstance(values[0], str) else sorted(values)
-        hp.Choice(name, in_order, default=values[0])
-
-
-def _exact(value):
-    # Between machines KerasTuner sends numbers in single precision.
-    return float(f"{value:.7g}") if isinstance(value, float) else value

@@ -13,15 +13,15 @@ import keras
 from seqzoo.io.files import read_json
 from seqzoo.io.run_manifest import data_manifest, run_folder
 from seqzoo.runtime import choose_threads
-from seqzoo.training import PairRecipe, TextRecipe
+from seqzoo.training import ImageRecipe, PairRecipe, TextRecipe
 from seqzoo.training import recipe as recipe_by_name
-from seqzoo.tuning.hypermodels import LanguageHyperModel, Seq2SeqHyperModel
+from seqzoo.tuning.hypermodels import ImageHyperModel, LanguageHyperModel, Seq2SeqHyperModel
 from seqzoo.tuning.results import write_results
 from seqzoo.tuning.tuners import TUNERS
 from seqzoo.tuning.workers import is_member, is_worker, supervise
 
 _DEFAULT_TRIALS = {"random": 10, "bayesian": 10}
-_HYPERMODELS = {PairRecipe: Seq2SeqHyperModel, TextRecipe: LanguageHyperModel}
+_HYPERMODELS = {PairRecipe: Seq2SeqHyperModel, ImageRecipe: ImageHyperModel, TextRecipe: LanguageHyperModel}
 _MANIFEST = "search.json"
 
 
@@ -48,7 +48,8 @@ def search(
     the results.
 
     Args:
-        recipe: `PairRecipe`, `TextRecipe` or a recipe's name. Each trial trains it for its `epochs`; Hyperband at most.
+        recipe: `PairRecipe`, `ImageRecipe`, `TextRecipe` or a recipe's name. Each trial trains it for its `epochs`;
+            Hyperband at most.
         output: folder, new or empty, or with `resume` that of the search. Gets `search.json` (what is searched),
             `trials.csv`, `trials.png`, `best.json`, `model.keras` (the best trial's best epoch) and `trials/`
             (KerasTuner's state, and `tensorboard/` with HParams).

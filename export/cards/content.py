@@ -31,7 +31,7 @@ def make_card(recipe, model, folder, training, metrics, data, measured, quantize
     """Measures a preset and describes how it was made.
 
     Args:
-        recipe: `PairRecipe` or `TextRecipe`, without a data set of its own if it was trained on a file.
+        recipe: `PairRecipe`, `ImageRecipe` or `TextRecipe`, without a data set of its own if it was trained on a file.
         model: the trained model.
         folder: what ships: files and SavedModel `1/`, of which sizes and signatures are taken.
         training: the run's folder; see `seqzoo.training.train`.
@@ -135,8 +135,8 @@ def _data_facts(training, held_out, tested, metrics):
     facts = {}
     for name, pairs in (("train", training), ("held_out", held_out), ("test", tested)):
         digest, rows = hashlib.sha256(), 0
-        for source, target in decoded(as_pairs(pairs)):
-            digest.update(f"{source}\t{target}\n".encode())
+        for source, target in decoded(as_pairs(pairs), text_sources=False):
+            digest.update(b"%b\t%b\n" % (source, target.encode()))
             rows += 1
         if name != "test" or facts["held_out_sha256"] != digest.hexdigest():
             facts |= {f"{name}_rows": rows, f"{name}_sha256": digest.hexdigest()}

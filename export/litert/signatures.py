@@ -24,6 +24,9 @@ def signatures(model, beam_size=1, length_penalty=0.0):
     form are the client's part. `alignment`, of a model with attention, is float32 `[1, source_length]`, in the order of
     the source.
 
+    A picture is float32 pixels from 0, black, to 1, `[batch, height, width]`; any other number is an error of its row.
+    `alignment` is then `[1, columns]`.
+
     An answer of words is also code points, of which each word has the same number, so that there are zeros between
     them. Steps take and return ids then, 0 to start with, and `vocabulary` has the code points of each id,
     `[size, width]`.
@@ -49,7 +52,7 @@ def _of_code_points(read, written, function, specs):
     def of_code_points(*inputs):
         code_points, *states = inputs
         if names[0] == "source":
-            ids, error = _read_sources(read, code_points)
+            ids, error = _read_pixels(code_points) if read is None else _read_sources(read, code_points)
         else:
             ids, error = _read_token_ids(written, code_points) if is_of_words else _read_tokens(written, code_points)
         named = dict(zip(names[1:], states, strict=True))
@@ -95,6 +98,12 @@ def _read_sources(vocabulary, code_points):
     wrong = tf.where(is_padding, first, ~is_token | follows_padding)
     error = tf.reduce_any(wrong, axis=1, keepdims=True)
     return tf.where(error, PADDING_ID, ids), tf.reshape(error, [-1])
+
+
+def _read_pixels(pixels):
+    """`(pixels, error)`: as they are, white for a wrong row, and bool `[batch]`."""
+    error = ~tf.reduce_all((pixels >= 0.0) & (pixels <= 1.0), axis=[1, 2])
+    return tf.where(error[:, None, None], 1.0, pixels), error
 
 
 def _read_tokens(vocabulary, code_points):

@@ -23,7 +23,7 @@ def litert(model, path, quantize=None, data=None, beam_size=1, length_penalty=0.
     What is written is read back with the LiteRT runtime and compared with the model before it is renamed into place.
 
     Args:
-        model: `StringModel` that reads characters; it may answer with words.
+        model: `StringModel` that reads characters or pictures; it may answer with words.
         path: file name that ends in `.tflite`. A file of that name is replaced.
         quantize: `"float16"` or `"dynamic_int8"`, how weights are kept; `None` for float32.
         data: pairs, or a text, to compare and score on; see `seqzoo.export.verification`.
@@ -69,8 +69,8 @@ def litert(model, path, quantize=None, data=None, beam_size=1, length_penalty=0.
             "bytes": os.path.getsize(temporary),
             "beam_size": beam_size,
             "length_penalty": length_penalty,
-            "lower_case": vocabulary.lower_case,
-            "normal_form": vocabulary.normal_form,
+            "lower_case": vocabulary.lower_case if vocabulary else False,
+            "normal_form": vocabulary.normal_form if vocabulary else None,
             **reported(result),
         }
     with replacing(path.with_suffix(".tflite.json")) as beside:
@@ -81,9 +81,9 @@ def litert(model, path, quantize=None, data=None, beam_size=1, length_penalty=0.
 def why_not_litert(model):
     """Why a model cannot become a LiteRT file, as a sentence; `None` if it can."""
     read, written = model.preprocessor.source_vocabulary, model.preprocessor.target_vocabulary
-    if read.unit != "character":
+    if read and read.unit != "character":
         return "A LiteRT model reads code points, so it needs a vocabulary of characters, not of words"
-    if any("\0" in token for token in (*read.tokens, *written.tokens)):
+    if any("\0" in token for token in (*(read.tokens if read else ()), *written.tokens)):
         return "In a LiteRT model code point 0 ends a text, so '\\0' cannot be in its vocabulary"
     return None
 

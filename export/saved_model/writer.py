@@ -1,5 +1,6 @@
 """SavedModel, as TensorFlow Serving loads it: strings in, strings out."""
 
+import base64
 import contextlib
 import json
 import logging
@@ -73,7 +74,7 @@ def saved_model(model, path, data=None, beam_size=1, length_penalty=0.0):
 def _tokens(model):
     """The token of each id, by side; `None` for those that are no text: padding, start or end, unknown."""
     read, written = model.preprocessor.source_vocabulary, model.preprocessor.target_vocabulary
-    sides = {"tokens": written} if read == written else {"tokens": written, "source_tokens": read}
+    sides = {"tokens": written} if read in (None, written) else {"tokens": written, "source_tokens": read}
     return {
         name: [None] * (vocabulary.size - len(vocabulary.tokens)) + list(vocabulary.tokens)
         for name, vocabulary in sides.items()
@@ -126,9 +127,15 @@ def _quoted(body):
 
 
 def _plain(value):
-    """As lists of what JSON holds; alignments, which are many numbers, cut to their tokens and to three decimals."""
+    """As lists of what JSON holds; bytes that are no text as TensorFlow Serving takes them.
+
+    Alignments, which are many numbers, are cut to their tokens and to three decimals.
+    """
     if isinstance(value, bytes):
-        return value.decode()
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return {"b64": base64.b64encode(value).decode()}
     if np.ndim(value) > 2:
         _, rows, columns = np.argwhere(value).max(axis=0, initial=0) + 1
         value = np.round(value[:, :rows, :columns].astype("float64"), 3)

@@ -112,3 +112,13 @@ def _take_hypotheses(state, parent, beam_size):
     """The rows of the chosen hypotheses, `[batch × beam_size, dim]` before and after."""
     dim = state.shape[-1]
     return tf.reshape(_take(tf.reshape(state, [-1, beam_size, dim]), parent), [-1, dim])
+
+
+def check_no_beam(model, beam_size, length_penalty):
+    """Raises a `ValueError` for a beam, or a length penalty, of a model that searches for no answers."""
+    check_beam(beam_size, 1, length_penalty)
+    if beam_size > 1 or length_penalty:
+        raise ValueError(
+            f"A {type(model).__name__} continues prompts and searches for no answers: leave out beam_size and "
+            f"length_penalty. Received: beam_size={beam_size}, length_penalty={length_penalty}"
+        )

@@ -175,7 +175,13 @@ def _parser():
         "-: seqzoo generate PRESET|FILE -- -5+3"
     )
     _add_models(generate)
-    generate.add_argument("source", metavar="SOURCE", nargs="*", default=[], help="(default: lines of standard input)")
+    generate.add_argument(
+        "source",
+        metavar="SOURCE",
+        nargs="*",
+        default=[],
+        help="of a model of pictures, files (default: lines of standard input)",
+    )
     text = "the N best answers, a line each: source<TAB>answer<TAB>natural logarithm of its probability"
     generate.add_argument("--n-best", type=positive, metavar="N", help=text)
     text = (
@@ -194,7 +200,7 @@ def _parser():
         "the one pays to the other (· less than 0.05). Only models with attention align."
     )
     align.add_argument("model", metavar="PRESET|FILE", help="a preset, or a .keras file")
-    align.add_argument("source", metavar="SOURCE")
+    align.add_argument("source", metavar="SOURCE", help="a text; of a model of pictures, a file")
     align.add_argument("--output", metavar="FILE.png", help="draw a picture instead")
 
     sample = command("sample", model_commands.sample, "continue a prompt with a language model")

@@ -102,6 +102,8 @@ def _lexicon(options, model):
     separator = _separator(options, "lexicon")
     if options.lexicon is None:
         return lambda source: []
+    if not model.preprocessor.reads_text:
+        raise ValueError("A lexicon lists texts, and this model reads pictures: leave out --lexicon")
     # Neither lengths nor tokens are checked against the model: a lexicon is also for sources that it cannot read.
     targets = alternatives(read_pairs(options.lexicon, **separator), model.preprocessor)
     normalize = model.preprocessor.source_vocabulary.normalize_string
@@ -153,15 +155,27 @@ def _answered(model, sources, rows_at_once, look_up, answer):
     """
     numbered = enumerate(sources, 1)
     for block in iter(lambda: list(itertools.islice(numbered, rows_at_once)), []):
-        _, errors = model.preprocessor.encode_sources([source for _, source in block])
+        contents, problems = _contents(model, [source for _, source in block])
+        _, errors = model.preprocessor.encode_sources(contents)
         found = [look_up(source) for _, source in block]
-        rows = [
-            (*row, listed, "" if listed else error.decode())
-            for row, listed, error in zip(block, found, errors.numpy(), strict=True)
+        errors = [
+            "" if listed else problem or error.decode()
+            for listed, problem, error in zip(found, problems, errors.numpy(), strict=True)
         ]
-        answers = iter(answer([source for _, source, listed, error in rows if not (listed or error)]))
-        for number, source, listed, error in rows:
-            yield number, source, listed, None if listed or error else next(answers), error
+        to_answer = [not (listed or error) for listed, error in zip(found, errors, strict=True)]
+        answers = iter(answer(list(itertools.compress(contents, to_answer))))
+        for (number, source), listed, error, is_answered in zip(block, found, errors, to_answer, strict=True):
+            yield number, source, listed, next(answers) if is_answered else None, error
+
+
+def _contents(model, sources):
+    """What a model reads of the sources on the command line, which name pictures, and what is wrong with each."""
+    if model.preprocessor.reads_text:
+        return sources, [""] * len(sources)
+    from seqzoo.pipelines.pictures import as_pictures
+
+    contents, problems, _ = as_pictures(list(map(os.fsdecode, sources)))
+    return contents, problems
 
 
 def align(options):
@@ -173,7 +187,7 @@ def align(options):
         model = load(options.model)
         answer, alignment = model.align(options.source)
         preprocessor = model.preprocessor
-        source_tokens = preprocessor.source_vocabulary.split_string(options.source)
+        source_tokens = _source_tokens(model, options.source, alignment)
         answer_tokens = preprocessor.target_vocabulary.split_string(answer)
         if draw:
             draw(source_tokens, answer_tokens, alignment)
@@ -186,6 +200,12 @@ def align(options):
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print(*alignment_lines(source_tokens, answer_tokens, alignment, width), sep="\n")
+
+
+def _source_tokens(model, source, alignment):
+    """The tokens of a source; the columns of a picture by their numbers from 1."""
+    read = model.preprocessor.source_vocabulary
+    return list(map(str, range(1, alignment.shape[1] + 1))) if read is None else read.split_string(source)
 
 
 def sample(options):

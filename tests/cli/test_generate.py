@@ -174,7 +174,7 @@ def test_options_stand_anywhere_among_the_arguments(run, model_file, place):
         (["--length-penalty", "1"], "--length-penalty ranks the answers of a beam: leave it out, or give --beam-size"),
         (["--with", "missing.keras"], "There is no model file missing.keras"),
         (["--with", "addition_reverse"], "The models of an ensemble must have equal vocabularies and lengths. Model 2"),
-        (["--with", "char_lstm_pydoc"], "An ensemble is made of single models that answer sources. Received: Lang"),
+        (["--with", "char_lstm_pydoc"], "An ensemble is made of single models that answer strings. Received: Lang"),
     ],
 )
 def test_wrong_searches_and_ensembles_are_one_error_line(run, model_file, options, message):

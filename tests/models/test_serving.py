@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from seqzoo.models import AttentionSeq2Seq, Chain, LanguageModel, PeekySeq2Seq, Seq2Seq, Temperature, TopK
-from seqzoo.models.serving import MAX_TEXT_TOKENS
+from seqzoo.models.serving.string_functions import MAX_TEXT_TOKENS
 from seqzoo.pipelines import PADDING_ID, START_ID
 
 PAIRS = [("abc", "CBA"), ("d", "D"), ("ca", "AC")]

@@ -7,7 +7,7 @@ from seqzoo.training.evaluation.texts import evaluate_text
 
 __all__ = ["evaluate", "evaluate_all_sums", "evaluate_sums"]
 
-_EVALUATIONS = {"pairs": evaluate_pairs, "text": evaluate_text}
+_EVALUATIONS = {"pairs": evaluate_pairs, "pictures": evaluate_pairs, "text": evaluate_text}
 
 
 def evaluate(model, data, beam_size=1, length_penalty=0.0):

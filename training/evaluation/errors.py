@@ -23,8 +23,8 @@ def error_analysis(model, pairs, beam_size=1, length_penalty=0.0):
 
     Returns:
         A dictionary of
-        `by_length`, a dictionary from the number of tokens of a source to one of `sources`, int, and `errors`, int, how
-        many answers are wrong, in the order of lengths; and
+        `by_length`, a dictionary from the number of tokens of a source, or of the caption of a picture, to one of
+        `sources`, int, and `errors`, int, how many answers are wrong, in the order of lengths; and
         `confusions`, the up to 15 most frequent of `{"target", "answer", "count"}`: a token, the token that stands in
         its place, and how often; `""` for a token that is missing or should not be there.
     """
@@ -34,7 +34,9 @@ def error_analysis(model, pairs, beam_size=1, length_penalty=0.0):
     answers, _ = answers_to(model, list(targets), beam_size=beam_size, length_penalty=length_penalty)
     lengths, errors, confusions = collections.Counter(), collections.Counter(), collections.Counter()
     for (source, right), answer in zip(targets.items(), answers, strict=True):
-        length = len(read.split_string(source))
+        length = (
+            min(len(written.split_string(each)) for each in right) if read is None else len(read.split_string(source))
+        )
         lengths[length] += 1
         if answer not in right:
             errors[length] += 1

@@ -1,5 +1,6 @@
 """Scores of a model that answers sources: exact match and token error rate of decoded answers."""
 
+import base64
 import itertools
 
 import numpy as np
@@ -42,7 +43,7 @@ def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.
         `character_accuracy`, the share of the nearest alternatives' tokens that stand at their place in the answer,
         each end included: of use where tokens keep their places, as the digits of sums do; and
         `examples`, up to ten dictionaries of `source`, `target` (the nearest) and `answer`, wrong answers (up to five)
-        first.
+        first; a picture as a `data:` URL.
 
     Raises:
         ValueError: naming the first pair that is not valid UTF-8; the first source if the model can read none; for no
@@ -71,7 +72,7 @@ def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.
         for kind, kept in examples.items():
             for at in np.flatnonzero(is_exact == kind)[: max(0, _EXAMPLES - len(kept))]:
                 (source, _), answer = block[at]
-                kept.append({"source": source, "target": nearest[at], "answer": answer})
+                kept.append({"source": _as_text(source), "target": nearest[at], "answer": answer})
     wrong = examples[False][: _EXAMPLES // 2]
     return {
         "rows": rows,
@@ -83,6 +84,14 @@ def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.
         "character_accuracy": right / positions,
         "examples": wrong + examples[True][: _EXAMPLES - len(wrong)],
     }
+
+
+def _as_text(source):
+    """A source as text: a picture, `bytes`, as a URL that holds it."""
+    if isinstance(source, str):
+        return source
+    kind = "png" if source.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(source).decode()}"
 
 
 def answers_to(model, sources, batch_size=1024, **search):

@@ -3,8 +3,9 @@
 import dataclasses
 import json
 
-from seqzoo.pipelines import AdditionData, CmudictData, DatesData, TextData
+from seqzoo.pipelines import AdditionData, CmudictData, DatesData, HandwrittenNumbersData, TextData
 from seqzoo.training.recipes.pairs import PairRecipe
+from seqzoo.training.recipes.pictures import ImageRecipe
 from seqzoo.training.recipes.texts import TextRecipe
 
 _SUMS = {
@@ -71,6 +72,7 @@ RECIPES = {
             epochs=20,
             learning_rate=5e-3,
         ),
+        ImageRecipe("read_numbers", HandwrittenNumbersData(), dropout=0.1, shards=1),
         # What to begin with on pairs of one's own: attention, and no fewer steps than it takes to learn.
         PairRecipe(
             "pairs_attention",

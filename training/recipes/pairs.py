@@ -2,8 +2,7 @@
 
 import dataclasses
 
-from seqzoo.models import AttentionSeq2Seq, PeekySeq2Seq, Seq2Seq, SequenceCrossentropy
-from seqzoo.models.optimizers import Adam
+from seqzoo.models import AttentionSeq2Seq, PeekySeq2Seq, Seq2Seq
 from seqzoo.pipelines import (
     AdditionData,
     CmudictData,
@@ -15,7 +14,7 @@ from seqzoo.pipelines import (
     read_pairs,
 )
 from seqzoo.pipelines.pair_files import TAB
-from seqzoo.training.recipes.base import Recipe
+from seqzoo.training.recipes.answers import VALIDATION_BATCH, AnswerRecipe
 
 _MODELS = {model.__name__: model for model in (Seq2Seq, PeekySeq2Seq, AttentionSeq2Seq)}
 # How strings are read where no option is given, as the data sets' own preprocessors do.
@@ -23,12 +22,11 @@ _PLAIN = {
     "source_split": "characters", "target_split": "characters", "lower_case": False, "normal_form": None,
     "unknown": False, "reverse_target": False,
 }  # fmt: skip
-_VALIDATION_BATCH = 1000
 _COUNTED_ROWS = 8192
 
 
 @dataclasses.dataclass(frozen=True)
-class PairRecipe(Recipe):
+class PairRecipe(AnswerRecipe):
     """How a seq2seq model is trained on pairs.
 
     Adam with one epoch of linear warm-up and cosine decay to 0, gradients clipped at a global norm of 5.
@@ -87,8 +85,6 @@ class PairRecipe(Recipe):
     beam_size: int = 1
     separator: str = TAB
 
-    metric = "val_exact_match"
-    metric_label = "exact match on validation data"
     dataset_classes = (AdditionData, CmudictData, DatesData)
     model_fields = (
         "embedding_dim", "hidden_dim", "cell", "num_layers", "dropout", "pass_cell_state", "initializer",
@@ -100,10 +96,6 @@ class PairRecipe(Recipe):
             raise ValueError(f"model must be one of {', '.join(_MODELS)}. Received: model={self.model!r}")
         if not isinstance(self.min_steps, int) or self.min_steps < 0:
             raise ValueError(f"min_steps must be a whole number from 0. Received: min_steps={self.min_steps!r}")
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be in [0, 1). Received: label_smoothing={self.label_smoothing!r}")
-        if not isinstance(self.beam_size, int) or self.beam_size < 1:
-            raise ValueError(f"beam_size must be a whole number from 1. Received: beam_size={self.beam_size!r}")
         if self.buckets is not None and (not isinstance(self.buckets, int) or self.buckets < 1):
             raise ValueError(f"buckets must be a whole number from 1. Received: buckets={self.buckets!r}")
 
@@ -160,10 +152,6 @@ class PairRecipe(Recipe):
             training, validation = hold_out(training, seed, preprocessor=preprocessor)
         return training, validation, preprocessor
 
-    def test_data(self, data, held_out):
-        """As of every recipe: the split `test` of its own data set."""
-        return held_out if data is not None else self.dataset.load_test()
-
     def preprocessor(self, pairs, path=None):
         """A `PairPreprocessor` for these pairs, which reverses, splits and normalises as the recipe has it.
 
@@ -207,15 +195,11 @@ class PairRecipe(Recipe):
 
     def validation_batches(self, preprocessor, pairs):
         """Batches for the figures after each epoch."""
-        return preprocessor.batches(pairs, _VALIDATION_BATCH, buckets=self._number_of_buckets)
+        return preprocessor.batches(pairs, VALIDATION_BATCH, buckets=self._number_of_buckets)
 
     def for_devices(self):
         """As of every recipe; and with batches of one length, which can be divided anew."""
         return dataclasses.replace(super().for_devices(), buckets=1)
-
-    def _loss(self, model):
-        mean_length = model.preprocessor.mean_target_length
-        return SequenceCrossentropy(label_smoothing=self.label_smoothing, mean_length=mean_length)
 
     @property
     def _number_of_buckets(self):
@@ -233,12 +217,6 @@ class PairRecipe(Recipe):
     def _vocabulary_options(self):
         options = {name: getattr(self, name) for name in _PLAIN}
         return options if self.unknown is not None else {**options, "unknown": self.dataset is None}
-
-    def _optimizer(self, steps_per_epoch):
-        learning_rate = self.learning_rate
-        if self.decay:
-            learning_rate = self._warm_up_and_decay(steps_per_epoch, (self.epochs - 1) * steps_per_epoch)
-        return Adam(learning_rate, global_clipnorm=5.0)
 
     def with_book_recipe(self):
         """This model trained as *Deep Learning from Scratch 2*, section 7.3.4, does.

@@ -1,0 +1,1 @@
+"""The functions that models offer to exports."""
