@@ -165,7 +165,7 @@ class ImageToText(AnsweringModel):
         config["filters"] = list(filters)
         height, width, length = (getattr(preprocessor, name) for name in ("height", "width", "target_length"))
         unroll = unrolls(width, length)
-        check_limits(num_layers, [height, width, length], unroll)
+        check_limits(num_layers + len(config["filters"]), [height, width, length], unroll)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         config["dtype"] = policy.name
         shared = {

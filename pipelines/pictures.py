@@ -199,17 +199,13 @@ def _fitted(grey, height, width):
     scaled_size = tf.maximum(tf.cast(tf.round(tf.cast(given, tf.float64) * scale), tf.int32), 1)
 
     def scaled():
+        borders = (grey[..., :1, :, :], grey[..., -1:, :, :], grey[..., :, :1, :], grey[..., :, -1:, :])
+        paper = tf.add_n([tf.reduce_mean(border, [-3, -2, -1], keepdims=True) for border in borders]) / 4.0
         image = tf.image.resize(grey, scaled_size, antialias=True)
-        border = (image[..., :1, :, :], image[..., -1:, :, :])
-        sides = (image[..., :, :1, :], image[..., :, -1:, :])
-        axes = [-3, -2, -1]
-        mean = sum(tf.reduce_mean(each, axes, keepdims=True) for each in (*border, *sides)) / 4.0
         before = ([height, width] - scaled_size) // 2
         after = [height, width] - scaled_size - before
-        around = tf.stack([before, after], axis=1)
-        rank = grey.shape.rank
-        paddings = tf.concat([tf.zeros([rank - 3, 2], tf.int32), around, tf.zeros([1, 2], tf.int32)], axis=0)
-        return tf.pad(image - mean, paddings) + mean
+        around = tf.pad(tf.stack([before, after], axis=1), [(grey.shape.rank - 3, 1), (0, 0)])
+        return tf.pad(image - paper, around) + paper
 
     levels = tf.cond(tf.reduce_all(given == [height, width]), lambda: grey, scaled)
     levels = tf.cast(tf.clip_by_value(tf.round(levels), 0.0, 255.0), tf.uint8)

@@ -197,7 +197,7 @@ def _text_figures(model, held_out, metrics, source, measured):
     }
 
 
-_FIGURES = {"pairs": _pair_figures, "text": _text_figures}
+_FIGURES = {"pairs": _pair_figures, "pictures": _pair_figures, "text": _text_figures}
 
 
 def _signatures(folder):

@@ -1,6 +1,7 @@
 """What a model file may hold: checked before anything is made of it."""
 
 import io
+import itertools
 import zipfile
 
 import h5py
@@ -68,17 +69,22 @@ def check_sizes(models, weights_bytes):
     for model in models:
         preprocessor = model["preprocessor"]["config"]
         dims = [model.get(name, 1) for name in ("embedding_dim", "hidden_dim", "num_layers")]
-        lengths = [preprocessor.get(name, 1) for name in ("source_length", "target_length")]
-        if any(not isinstance(size, int) or size < 1 for size in dims + lengths):
-            raise ValueError(f"its dimensions and lengths must be whole numbers from 1. Received: {dims}, {lengths}")
+        lengths = [preprocessor.get(name, 1) for name in ("source_length", "target_length", "height", "width")]
+        filters = [1, *model.get("filters", [])]
+        if any(not isinstance(size, int) or size < 1 for size in dims + lengths + filters):
+            raise ValueError(
+                f"its dimensions and lengths must be whole numbers from 1. Received: {dims + filters[1:]}, {lengths}"
+            )
         embedding_dim, hidden_dim, layers = dims
         vocabularies = [preprocessor["vocabulary"], preprocessor.get("target_vocabulary") or preprocessor["vocabulary"]]
         tokens = max(len(vocabulary["config"]["tokens"]) for vocabulary in vocabularies)
         # Some of its matrices, each number of which takes a byte or more.
         least_bytes += max(max(tokens, embedding_dim, layers * hidden_dim) * hidden_dim, embedding_dim * tokens)
+        least_bytes += 9 * sum(before * after for before, after in itertools.pairwise(filters))
         if least_bytes > weights_bytes:
-            raise ValueError(f"it has too few weights for {tokens=}, {embedding_dim=}, {hidden_dim=}, {layers=}")
-        check_limits(layers, lengths, model.get("unroll"))
+            sizes = f"{tokens=}, {embedding_dim=}, {hidden_dim=}, {layers=}, filters={filters[1:]}"
+            raise ValueError(f"it has too few weights for {sizes}")
+        check_limits(layers + len(filters) - 1, lengths, model.get("unroll"))
 
 
 def check_limits(layers, lengths, unroll):

@@ -23,8 +23,8 @@ PARTITIONS = 3
 _SHARE = 0.15
 _MAX_DIGITS = 5
 _TARGET_LENGTH = 5
-# Of the captions of all rows: 4.6 numbers in words and ends.
-_MEAN_TARGET_LENGTH = 4.0
+# The mean number of words of a training caption, with its end where there is room for it.
+_MEAN_TARGET_LENGTH = 3.56
 _NOTICE = """\
 The digits are from "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak (1998), UCI Machine
 Learning Repository, https://doi.org/10.24432/C50P49, under the licence Creative Commons Attribution 4.0 International
@@ -48,7 +48,7 @@ class HandwrittenNumbersData(PairData):
     def __post_init__(self):
         if self.name != "handwritten_numbers":
             raise ValueError(f"The data set of numbers has one name, 'handwritten_numbers'. Received: {self.name!r}")
-        if self.partition not in range(PARTITIONS):
+        if isinstance(self.partition, bool) or self.partition not in range(PARTITIONS):
             raise ValueError(f"partition must be from 0 to {PARTITIONS - 1}. Received: partition={self.partition!r}")
 
     @property

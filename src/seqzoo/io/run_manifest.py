@@ -1,6 +1,7 @@
 """The manifest of a run: its arguments, kept in its folder, so that it resumes and is never mixed with another."""
 
 import contextlib
+import json
 import os
 import pathlib
 
@@ -25,6 +26,7 @@ def run_folder(path, name, manifest, resume=False, shared=False):
     """
     folder = pathlib.Path(path)
     file = folder / name
+    manifest = json.loads(json.dumps(manifest))  # As it is read back, where tuples are lists.
     if resume and not file.exists() and not shared:
         kind = file.stem
         raise ValueError(f"{folder} holds no {kind} to resume: leave out --resume, or name the {kind}'s folder")
