@@ -217,9 +217,9 @@ def _texts(values):
 
 def _random_sources(preprocessor, count=_RANDOM_SOURCES):
     numbers, vocabulary = np.random.default_rng(0), preprocessor.source_vocabulary
-    tokens, separator = vocabulary.tokens, vocabulary.separator
+    tokens = vocabulary.tokens
     lengths = numbers.integers(1, preprocessor.source_length + 1, count)
-    sources = [separator.join(tokens[i] for i in numbers.integers(0, len(tokens), length)) for length in lengths]
+    sources = [vocabulary.join_tokens([tokens[i] for i in numbers.integers(0, len(tokens), length)]) for length in lengths]
     # Tokens side by side may compose to others, in a normal form.
     _, wrong = preprocessor.source_ids(sources)
     return [source for source, is_wrong in zip(sources, wrong.numpy(), strict=True) if not is_wrong]

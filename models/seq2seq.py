@@ -121,6 +121,7 @@ class Seq2Seq(AnsweringModel):
         lower_case=False,
         normal_form=None,
         shared=None,
+        max_tokens=None,
         **options,
     ):
         """A new model for the vocabularies and the lengths of pairs.
@@ -128,21 +129,21 @@ class Seq2Seq(AnsweringModel):
         Args:
             pairs: what `seqzoo.pipelines.as_pairs` takes: a list of `(source, target)` strings, or a `tf.data.Dataset`.
             reverse: bool, whether to reverse the padded sources; see `PairPreprocessor`.
-            source_split: `"characters"` or `"whitespace"`, see `Vocabulary`.
+            source_split: `"characters"`, `"whitespace"` or `"words"`, see `Vocabulary`.
             target_split: likewise.
             unknown: bool, whether tokens of sources outside their vocabulary are read as an unknown token.
             lower_case: bool, see `PairPreprocessor.from_pairs`.
             normal_form: `"NFC"`, `"NFD"`, `"NFKC"`, `"NFKD"` or `None`, see `PairPreprocessor.from_pairs`.
             shared: bool or `None`, whether both sides have one vocabulary; see `PairPreprocessor.from_pairs`.
+            max_tokens: int or `None`, how many tokens a vocabulary has at most; see `PairPreprocessor.from_pairs`.
             **options: the constructor's other arguments.
 
         Raises:
-            ValueError: without any pair, for an empty side or invalid UTF-8.
+            ValueError: without any pair, for an empty side or invalid UTF-8, or `max_tokens` without `unknown`.
         """
         check_threads_survive()
-        preprocessor = PairPreprocessor.from_pairs(
-            pairs, reverse, source_split, target_split, unknown, lower_case, normal_form, shared
-        )
+        reading = {"lower_case": lower_case, "normal_form": normal_form, "shared": shared, "max_tokens": max_tokens}
+        preprocessor = PairPreprocessor.from_pairs(pairs, reverse, source_split, target_split, unknown, **reading)
         return cls(preprocessor, **options)
 
     # === Answers ===

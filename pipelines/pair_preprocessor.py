@@ -1,5 +1,7 @@
 """Everything between a (source, target) pair of strings and the ids that a seq2seq model reads."""
 
+import collections
+
 import keras
 import tensorflow as tf
 
@@ -8,7 +10,7 @@ from seqzoo.pipelines.encoding import encode_strings, padded_ids
 from seqzoo.pipelines.pair_files import TAB, places_of_pairs, read_pairs
 from seqzoo.pipelines.pairs import as_pairs, decoded
 from seqzoo.pipelines.row_lengths import RowLengths, warn_of_long_rows
-from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, split_tokens
+from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, check_max_tokens, most_frequent, split_tokens
 
 
 @keras.saving.register_keras_serializable("seqzoo")
@@ -81,6 +83,7 @@ class PairPreprocessor(AnswerPreprocessor):
         shared=None,
         reverse_target=False,
         path=None,
+        max_tokens=None,
     ):
         """A preprocessor for `pairs`: their tokens, and the longest source and target as lengths.
 
@@ -92,7 +95,7 @@ class PairPreprocessor(AnswerPreprocessor):
             pairs: what `as_pairs` takes: a `tf.data.Dataset` of (source, target) strings, or a sequence of pairs. It
                 is read once, in constant memory.
             reverse: see the class.
-            source_split: `"characters"` or `"whitespace"`, see `Vocabulary`.
+            source_split: `"characters"`, `"whitespace"` or `"words"`, see `Vocabulary`.
             target_split: the same for targets.
             unknown: bool, whether sources may have tokens that are not in `pairs`; see `Vocabulary`.
             lower_case: bool, whether sources are read in lower case; see `Vocabulary`.
@@ -101,9 +104,13 @@ class PairPreprocessor(AnswerPreprocessor):
                 have the tokens of their own side only. `None` chooses as above.
             reverse_target: see the class.
             path: str, the file or glob that the pairs were read from, for warnings; or `None`.
+            max_tokens: int, or `None` for all: how many tokens a vocabulary has at most, the most frequent ones. The
+                others are read as its unknown token, which sources have by `unknown`; targets have one where tokens of
+                theirs are left out, so that the model learns where an unknown word stands.
 
         Raises:
-            ValueError: without any pair, for an empty side or invalid UTF-8, or `shared=True` with two ways to split.
+            ValueError: without any pair, for an empty side or invalid UTF-8, `shared=True` with two ways to split, or
+                `max_tokens` without `unknown`.
 
         Warns:
             DataWarning: for a source or target that is far longer than the others, which makes training slow.
@@ -113,11 +120,12 @@ class PairPreprocessor(AnswerPreprocessor):
                 "shared=True needs source_split and target_split to be equal. "
                 f"Received: source_split={source_split!r}, target_split={target_split!r}"
             )
+        check_max_tokens(max_tokens, unknown)
         options = {"lower_case": lower_case, "normal_form": normal_form}
         if shared is None:
             shared = source_split == target_split and not (unknown or lower_case or normal_form)
         target_options = options if shared else {}
-        sources, targets = set(), set()
+        sources, targets = collections.Counter(), collections.Counter()
         row_lengths = {"source": RowLengths(), "target": RowLengths()}
         for row, (source, target) in enumerate(decoded(as_pairs(pairs)), 1):
             source = split_tokens(source, source_split, **options)
@@ -130,8 +138,12 @@ class PairPreprocessor(AnswerPreprocessor):
             row_lengths["target"].add(len(target), row)
         if not sources:
             raise ValueError("There are no pairs. Received an empty dataset.")
-        vocabulary = Vocabulary(sources | targets if shared else sources, source_split, unknown, **options)
-        target_vocabulary = None if shared else Vocabulary(targets, target_split)
+        if shared:
+            sources, target_vocabulary = sources + targets, None
+        else:
+            leaves_out = max_tokens is not None and len(targets) > max_tokens
+            target_vocabulary = Vocabulary(most_frequent(targets, max_tokens), target_split, leaves_out)
+        vocabulary = Vocabulary(most_frequent(sources, max_tokens), source_split, unknown, **options)
         warn_of_long_rows(row_lengths, lambda row: places_of_pairs(path, [row])[row] if path else f"Pair {row:,}")
         lengths = {f"{side}_length": each.longest[0][0] for side, each in row_lengths.items()}
         return cls(

@@ -21,7 +21,7 @@ _MODELS = {model.__name__: model for model in (Seq2Seq, PeekySeq2Seq, AttentionS
 # How strings are read where no option is given, as the data sets' own preprocessors do.
 _PLAIN = {
     "source_split": "characters", "target_split": "characters", "lower_case": False, "normal_form": None,
-    "unknown": False, "reverse_target": False,
+    "unknown": False, "reverse_target": False, "max_tokens": None,
 }  # fmt: skip
 _VALIDATION_BATCH = 1000
 _COUNTED_ROWS = 8192
@@ -39,7 +39,7 @@ class PairRecipe(Recipe):
         dataset: `AdditionData`, `CmudictData` or `DatesData`; `None` where the user brings the data.
         separator: str, what stands between source and target in files of pairs, see `read_pairs`.
         reverse, reverse_target: bool, see `PairPreprocessor`.
-        source_split, target_split: `"characters"` or `"whitespace"`, see `Vocabulary`.
+        source_split, target_split: `"characters"`, `"whitespace"` or `"words"`, see `Vocabulary`.
         lower_case, normal_form: see `PairPreprocessor.from_pairs`.
         unknown: bool, whether tokens of sources that training lacks are read as an unknown token, and not refused.
             `None` for `True` where the user brings the data, and `False` for a data set of its own.
@@ -56,6 +56,7 @@ class PairRecipe(Recipe):
         learning_rate: float, its highest value.
         decay: bool, whether the learning rate warms up and decays; else it is constant.
         beam_size: int, with how wide a beam the SavedModel of a preset answers; 1 for greedy answers.
+        max_tokens: int, how many tokens a vocabulary has at most, or `None`; see `PairPreprocessor.from_pairs`.
     """
 
     name: str
@@ -86,6 +87,7 @@ class PairRecipe(Recipe):
     decay: bool = True
     beam_size: int = 1
     separator: str = TAB
+    max_tokens: int | None = None
 
     metric = "val_exact_match"
     metric_label = "exact match on validation data"
