@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from seqzoo.models.base import StringModel
 from seqzoo.models.decoding.beam_search import beam_search, check_beam
-from seqzoo.models.decoding.greedy import decode_greedily, greedy_alignment
+from seqzoo.models.decoding.greedy import attended_places, decode_greedily, greedy_alignment
 from seqzoo.models.losses import SequenceCrossentropy, counted
 from seqzoo.models.metrics import ExactMatch
 from seqzoo.models.serving import seq2seq_functions
@@ -169,13 +169,14 @@ class AnsweringModel(StringModel):
         source, errors = self.preprocessor.encode_sources(strings)
         states, length = self.initial_state(source), self.preprocessor.target_length
         ids, alignments = greedy_alignment(self.decoder.aligned_step, states, tf.shape(source)[0], length)
+        answers = self.texts(ids[:, None], source, strings)[:, 0]
         if self.preprocessor.reverse:
             source, alignments = source[:, ::-1], alignments[:, :, ::-1]
         if self.preprocessor.reverse_target:
             ends = tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
             alignments = tf.reverse_sequence(alignments, ends, seq_axis=1)
         is_token = (ids != PADDING_ID)[:, :, None] & (source != PADDING_ID)[:, None]
-        return self.preprocessor.decode(ids), tf.where(is_token, alignments, 0.0), errors
+        return answers, tf.where(is_token, alignments, 0.0), errors
 
     def _rows(self, strings, batch_size, errors, beam_size, n, length_penalty, scored=False):
         """`(answers, error)` of each string, or `(answers, log_probabilities, error)`: lists of `n`, and a `str`."""
@@ -239,7 +240,7 @@ class AnsweringModel(StringModel):
             def answer(strings):
                 source, wrong = self.preprocessor.source_ids(strings)
                 ids, log_probability = self.decode(source, *search)
-                return tf.reduce_any(wrong), self._texts(ids), *([log_probability] * scored)
+                return tf.reduce_any(wrong), self.texts(ids, source, strings), *([log_probability] * scored)
 
             return compiled_for_python(answer, [tf.TensorSpec([None], tf.string)])
 
@@ -262,7 +263,7 @@ class AnsweringModel(StringModel):
         source, errors = self.preprocessor.encode_sources(strings)
         ids, log_probability = self.decode(source, beam_size, n, length_penalty)
         fine = (errors == "")[:, None]
-        return tf.where(fine, self._texts(ids), ""), tf.where(fine, log_probability, 0.0), errors
+        return tf.where(fine, self.texts(ids, source, strings), ""), tf.where(fine, log_probability, 0.0), errors
 
     def decode(self, source, beam_size=1, n=1, length_penalty=0.0):
         """The best answers by greedy or beam search, as ids.
@@ -312,10 +313,33 @@ class AnsweringModel(StringModel):
         """One step of inference; see `Decoder.step`."""
         raise NotImplementedError
 
-    def _texts(self, ids):
-        """Strings `[batch, n]` of ids `[batch, n, length]`."""
-        texts = self.preprocessor.decode(tf.reshape(ids, [-1, ids.shape[-1]]))
-        return tf.reshape(texts, [-1, ids.shape[1]])
+    def aligner(self):
+        """The model whose attention says what an unknown token of an answer stands for."""
+        return self
+
+    def texts(self, ids, source, strings):
+        """Answers as strings, with words of their sources if the preprocessor has `copy_unknown`.
+
+        Args:
+            ids: int32 `[batch, n, length]`, from `decode`.
+            source: int32 `[batch, source_length]`, as `preprocessor.encode_sources` returns it.
+            strings: string tensor, `[batch]`, the sources.
+
+        Returns:
+            string tensor, `[batch, n]`.
+        """
+        n, preprocessor = ids.shape[1], self.preprocessor
+        ids = tf.reshape(ids, [-1, ids.shape[-1]])
+        if not preprocessor.copy_unknown:
+            return tf.reshape(preprocessor.decode(ids), [-1, n])
+
+        def copied():
+            model = self.aligner()
+            places = attended_places(model.decoder.aligned_step, model.initial_state(source), ids, n)
+            return preprocessor.decode_with_copies(ids, places, tf.repeat(strings, n))
+
+        is_unknown = ids == preprocessor.target_vocabulary.unknown_id
+        return tf.reshape(tf.cond(tf.reduce_any(is_unknown), copied, lambda: preprocessor.decode(ids)), [-1, n])
 
     # === Training ===
 

@@ -37,10 +37,11 @@ def seq2seq_functions(model, beam_size=1, length_penalty=0.0):
     encode_sources = tf.function(preprocessor.encode_sources, autograph=False)
 
     def serving_default(source):
-        source, error = encode_sources(source)
+        strings = source
+        source, error = encode_sources(strings)
         ids, log_probability = best(source)
         fine = error == ""
-        answer = tf.where(fine, preprocessor.decode(ids), "")
+        answer = tf.where(fine, model.texts(ids[:, None], source, strings)[:, 0], "")
         return {"answer": answer, "error": error, "log_probability": tf.where(fine, log_probability, 0.0)}
 
     def n_best(source):

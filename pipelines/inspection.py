@@ -135,7 +135,9 @@ class _Side:
             "unit": "character" if self._split == "characters" else "word",
             "tokens": self._counts.total(),
             "vocabulary": dict(sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))),
-            "code_points": {token: names for token in self._counts if (names := _code_points(bare_token(token, self._split)))},
+            "code_points": {
+                token: names for token in self._counts if (names := _code_points(bare_token(token, self._split)))
+            },
             "length": self._lengths.summary() if longest else None,
             "longest": [
                 {"place": place[number], "length": length, "text": self._texts[number]} for length, number in longest

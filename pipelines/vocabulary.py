@@ -90,7 +90,9 @@ class Vocabulary:
         if split == "characters" and not self.unknown and not self.normalizes and keys.max() < 128:
             self._byte_ids = np.full(256, self.unknown_id, "int32")
             self._byte_ids[keys] = ids
-        texts = ["", ""] + ["<unk>" if split == "whitespace" else chr(REPLACEMENT_CODE_POINT)] * self.unknown + self.tokens
+        texts = (
+            ["", ""] + ["<unk>" if split == "whitespace" else chr(REPLACEMENT_CODE_POINT)] * self.unknown + self.tokens
+        )
         self._texts = np.array([text.encode() for text in texts], object)
 
     @classmethod
@@ -232,19 +234,23 @@ class Vocabulary:
         ids = tf.gather(self._byte_ids, tf.cast(tf.io.decode_raw(strings, tf.uint8, fixed_length=length), tf.int32))
         return tf.where(tf.range(length) < lengths[:, None], ids, PADDING_ID), lengths
 
-    def join(self, ids):
+    def join(self, ids, unknown=None):
         """Strings of id sequences; padding and start are left out.
 
         Args:
             ids: integer tensor, `[batch, length]`, each in `[0, size)`.
+            unknown: string tensor, `[batch, length]`, of words: what to write where an id is the unknown token's; or
+                `None` for the text of the unknown token itself.
 
         Returns:
             string tensor, `[batch]`, UTF-8.
         """
         if self.split == "characters":
             return tf.strings.reduce_join(tf.gather(self._texts, ids), axis=-1)
-        ids = tf.ragged.boolean_mask(ids, ids > START_ID)
-        return self._join_words(ids.with_flat_values(tf.gather(self._texts, ids.flat_values)))
+        words = tf.gather(self._texts, ids)
+        if unknown is not None:
+            words = tf.where(ids == self.unknown_id, unknown, words)
+        return self._join_words(tf.ragged.boolean_mask(words, ids > START_ID))
 
     def _join_words(self, words):
         """Strings `[batch]` of a ragged tensor of words, `[batch, (length)]`."""

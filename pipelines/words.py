@@ -1,10 +1,10 @@
-"""Sentences as words and punctuation, and back, by operations that TensorFlow and Python's `re` have alike.
+r"""Sentences as words and punctuation, and back, by operations that TensorFlow and Python's `re` have alike.
 
 Punctuation, symbols and white space beside ASCII are tokens of their own. Where one of them touches its neighbour, it
 carries the mark `JOINER` on that side, so that tokens can be joined again as they stood: `don't (go)!` has the tokens
 `don`, `￭'￭`, `t`, `(￭`, `go`, `￭)`, `￭!`. Marked tokens are what OpenNMT's tokenizer calls joiner annotation.
 
-What is punctuation is a constant of the graph, made from Python's `unicodedata`: `\\p{P}` of the regular expressions of
+What is punctuation is a constant of the graph, made from Python's `unicodedata`: `\p{P}` of the regular expressions of
 TensorFlow is that of another version of Unicode.
 """
 
@@ -16,7 +16,7 @@ import unicodedata
 import tensorflow as tf
 
 JOINER = "\uffed"
-"""Marks the side on which a token touches its neighbour. In a text it is read as the square that it is half as wide as."""
+"""Marks the side on which a token touches its neighbour. In a text it is read as the square of the usual width."""
 
 _SQUARE = "\u25a0"
 _SPACE = r"[\t-\r ]"
@@ -56,7 +56,9 @@ def unmarked_string(string):
 def is_marked_word(token):
     """Whether a `str` is a token: a word without punctuation, or one character of punctuation, marked or not."""
     bare = token.removeprefix(JOINER).removesuffix(JOINER)
-    return marked_string(bare).encode().split() == [bare.encode()] and (bare == token or re.fullmatch(_punctuation(), bare) is not None)
+    return marked_string(bare).encode().split() == [bare.encode()] and (
+        bare == token or re.fullmatch(_punctuation(), bare) is not None
+    )
 
 
 @functools.cache

@@ -270,6 +270,8 @@ def _add_unknown(parser):
     parser.add_argument("--unknown", action=argparse.BooleanOptionalAction, help=text)
     text = "keep the N most frequent tokens of each side, and read the others as the unknown token"
     parser.add_argument("--max-tokens", type=positive, metavar="N", help=text)
+    text = "write, in place of an unknown token, the word of the source that attention points at"
+    parser.add_argument("--copy-unknown", action=argparse.BooleanOptionalAction, help=text)
 
 
 def _add_models(parser):

@@ -22,6 +22,7 @@ _MODELS = {model.__name__: model for model in (Seq2Seq, PeekySeq2Seq, AttentionS
 _PLAIN = {
     "source_split": "characters", "target_split": "characters", "lower_case": False, "normal_form": None,
     "unknown": False, "reverse_target": False, "max_tokens": None,
+    "copy_unknown": False,
 }  # fmt: skip
 _VALIDATION_BATCH = 1000
 _COUNTED_ROWS = 8192
@@ -57,6 +58,7 @@ class PairRecipe(Recipe):
         decay: bool, whether the learning rate warms up and decays; else it is constant.
         beam_size: int, with how wide a beam the SavedModel of a preset answers; 1 for greedy answers.
         max_tokens: int, how many tokens a vocabulary has at most, or `None`; see `PairPreprocessor.from_pairs`.
+        copy_unknown: bool, of `"AttentionSeq2Seq"`, see `PairPreprocessor`.
     """
 
     name: str
@@ -88,6 +90,7 @@ class PairRecipe(Recipe):
     beam_size: int = 1
     separator: str = TAB
     max_tokens: int | None = None
+    copy_unknown: bool = False
 
     metric = "val_exact_match"
     metric_label = "exact match on validation data"
