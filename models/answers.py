@@ -8,8 +8,9 @@ import math
 import tensorflow as tf
 
 from seqzoo.models.base import StringModel
+from seqzoo.models.decoding import alignment
 from seqzoo.models.decoding.beam_search import beam_search, check_beam
-from seqzoo.models.decoding.greedy import attended_places, decode_greedily, greedy_alignment
+from seqzoo.models.decoding.greedy import decode_greedily
 from seqzoo.models.losses import SequenceCrossentropy, counted
 from seqzoo.models.metrics import ExactMatch
 from seqzoo.models.serving import seq2seq_functions
@@ -17,7 +18,6 @@ from seqzoo.models.strings import as_tensor, check_errors_option, check_that_it_
 from seqzoo.pipelines.pair_batches import with_teacher_forcing
 from seqzoo.pipelines.pair_preprocessor import PairPreprocessor
 from seqzoo.pipelines.row_errors import raise_first_error
-from seqzoo.pipelines.vocabulary import PADDING_ID
 from seqzoo.runtime import compiled_for_python, in_parallel, split_rows
 
 # Minimum rows per thread that answers a part of a batch: of models of sources of one length, and of the others, whose
@@ -145,12 +145,12 @@ class AnsweringModel(StringModel):
         Raises:
             ValueError: for a wrong string, or a model without attention.
         """
-        answers, alignments, errors = self.align_strings(as_tensor([string], "Sources"))
-        raise_first_error(errors, 1)
-        source, _ = self.preprocessor.encode_sources([string])
-        target, _ = self.preprocessor.encode_targets(answers)
-        source_tokens, answer_tokens = (int(tf.math.count_nonzero(ids)) for ids in (source, target))
-        return answers[0].numpy().decode(), alignments[0, :answer_tokens, :source_tokens].numpy()
+        answer, _, shares = self.align_tokens(string)
+        return answer, shares
+
+    def align_tokens(self, string):
+        """`align` with the tokens of the answer: `(answer, tokens, alignment)`, a list of `str` between the two."""
+        return alignment.align_tokens(self, as_tensor([string], "Sources"))
 
     def align_strings(self, strings):
         """`align` for a batch, as TensorFlow operations.
@@ -162,21 +162,7 @@ class AnsweringModel(StringModel):
             `(answers, alignments, errors)`: string `[batch]`; float32 `[batch, target_length, source_length]`, 0 after
             an answer's and a source's last token; string `[batch]`, as `encode_sources` returns them.
         """
-        if not self.attends:
-            raise ValueError(
-                f"Only a model with attention aligns, such as an AttentionSeq2Seq. Received: {type(self).__name__}"
-            )
-        source, errors = self.preprocessor.encode_sources(strings)
-        states, length = self.initial_state(source), self.preprocessor.target_length
-        ids, alignments = greedy_alignment(self.decoder.aligned_step, states, tf.shape(source)[0], length)
-        answers = self.texts(ids[:, None], source, strings)[:, 0]
-        if self.preprocessor.reverse:
-            source, alignments = source[:, ::-1], alignments[:, :, ::-1]
-        if self.preprocessor.reverse_target:
-            ends = tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
-            alignments = tf.reverse_sequence(alignments, ends, seq_axis=1)
-        is_token = (ids != PADDING_ID)[:, :, None] & (source != PADDING_ID)[:, None]
-        return answers, tf.where(is_token, alignments, 0.0), errors
+        return alignment.align_strings(self, strings)
 
     def _rows(self, strings, batch_size, errors, beam_size, n, length_penalty, scored=False):
         """`(answers, error)` of each string, or `(answers, log_probabilities, error)`: lists of `n`, and a `str`."""
@@ -330,16 +316,11 @@ class AnsweringModel(StringModel):
         """
         n, preprocessor = ids.shape[1], self.preprocessor
         ids = tf.reshape(ids, [-1, ids.shape[-1]])
-        if not preprocessor.copy_unknown:
-            return tf.reshape(preprocessor.decode(ids), [-1, n])
-
-        def copied():
-            model = self.aligner()
-            places = attended_places(model.decoder.aligned_step, model.initial_state(source), ids, n)
-            return preprocessor.decode_with_copies(ids, places, tf.repeat(strings, n))
-
-        is_unknown = ids == preprocessor.target_vocabulary.unknown_id
-        return tf.reshape(tf.cond(tf.reduce_any(is_unknown), copied, lambda: preprocessor.decode(ids)), [-1, n])
+        if preprocessor.copy_unknown:
+            answers = alignment.copying_texts(self.aligner(), ids, source, strings, n)
+        else:
+            answers = preprocessor.decode(ids)
+        return tf.reshape(answers, [-1, n])
 
     # === Training ===
 

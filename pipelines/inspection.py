@@ -8,7 +8,7 @@ from seqzoo.pipelines.pair_files import TAB, places_of_pairs, read_pairs
 from seqzoo.pipelines.pairs import decoded
 from seqzoo.pipelines.row_lengths import RowLengths
 from seqzoo.pipelines.texts import read_text
-from seqzoo.pipelines.vocabulary import bare_token, join_tokens, split_tokens
+from seqzoo.pipelines.tokens import bare_token, join_tokens, split_tokens
 
 _EXAMPLES = 5
 _SHOWN_CHARACTERS = 60

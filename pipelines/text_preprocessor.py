@@ -11,15 +11,8 @@ from seqzoo.pipelines.preprocessor import Preprocessor
 from seqzoo.pipelines.row_errors import MAX_SHOWN_CHARACTERS, explained
 from seqzoo.pipelines.text_files import LINE_ENDS, with_line_feeds
 from seqzoo.pipelines.texts import as_text, read_text
-from seqzoo.pipelines.vocabulary import (
-    PADDING_ID,
-    START_ID,
-    Vocabulary,
-    check_max_tokens,
-    is_invalid,
-    most_frequent,
-    split_tokens,
-)
+from seqzoo.pipelines.tokens import check_max_tokens, most_frequent, split_tokens
+from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid
 
 END_ID = PADDING_ID
 """Ends a text, as it ends an answer."""
@@ -44,6 +37,9 @@ class TextPreprocessor(Preprocessor):
         vocabulary: `Vocabulary`.
         lines: bool, see above.
 
+    Raises:
+        ValueError: for a vocabulary of `split="words"`, which is for pairs.
+
     Example:
         >>> preprocessor = TextPreprocessor.from_text("you say goodbye and I say hello", split="whitespace")
         >>> preprocessor.encode("I say hello").tolist()
@@ -51,6 +47,11 @@ class TextPreprocessor(Preprocessor):
     """
 
     def __init__(self, vocabulary, lines=False):
+        if vocabulary.split == "words":
+            raise ValueError(
+                "A text is split into 'characters' or at 'whitespace': a continuation would not join its prompt. "
+                "Received: split='words', which is for pairs"
+            )
         super().__init__(vocabulary, lines=bool(lines))
 
     @classmethod

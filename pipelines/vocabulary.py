@@ -1,13 +1,12 @@
 """The map between tokens and ids, as TensorFlow operations on whole batches of strings."""
 
-import collections
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from seqzoo.pipelines.normalization import check_normal_form, normalize_string, normalizer
-from seqzoo.pipelines.words import JOINER, is_marked_word, marked, marked_string, unmarked, unmarked_string
+from seqzoo.pipelines.tokens import SPLITS, bare_token, join_tokens, split_tokens
+from seqzoo.pipelines.words import JOINER, is_marked_word, marked, unmarked
 
 PADDING_ID = 0
 """Pads a short sequence, and so also ends an answer."""
@@ -17,8 +16,6 @@ START_ID = 1
 
 REPLACEMENT_CODE_POINT = 0xFFFD
 """Stands for the unknown token in texts, but between white space; the code point that Unicode has for it."""
-
-SPLITS = ("characters", "whitespace", "words")
 
 # Stands for undecodable bytes. Unicode guarantees that U+FFFF is never a character.
 _INVALID_CODE_POINT = 0xFFFF
@@ -131,6 +128,10 @@ class Vocabulary:
     def split_string(self, string):
         """The tokens of one `str`, normalised, as a list."""
         return split_tokens(string, self.split, self.lower_case, self.normal_form)
+
+    def token_texts(self, string):
+        """`split_string` with each token as it stands in the text, without the marks of `split="words"`."""
+        return [bare_token(token, self.split) for token in self.split_string(string)]
 
     def join_tokens(self, tokens):
         """The `str` of a list of tokens: the inverse of `split_string`."""
@@ -281,41 +282,6 @@ class Vocabulary:
     def __repr__(self):
         options = f", lower_case={self.lower_case}, normal_form={self.normal_form!r}" if self.normalizes else ""
         return f"Vocabulary(size={self.size}, split={self.split!r}, unknown={self.unknown}{options})"
-
-
-def split_tokens(string, split, lower_case=False, normal_form=None):
-    """The tokens of one `str` as a list, as `Vocabulary.tokenize` has them: words are split at ASCII white space."""
-    string = normalize_string(string, lower_case, normal_form)
-    if split == "characters":
-        return list(string)
-    return [word.decode() for word in (marked_string(string) if split == "words" else string).encode().split()]
-
-
-def join_tokens(tokens, split):
-    """The `str` of a list of tokens: the inverse of `split_tokens`."""
-    if split == "characters":
-        return "".join(tokens)
-    return unmarked_string(" ".join(tokens)) if split == "words" else " ".join(tokens)
-
-
-def bare_token(token, split):
-    """A token as it stands in a text, without the marks of `split="words"`."""
-    return token.replace(JOINER, "") if split == "words" else token
-
-
-def check_max_tokens(max_tokens, unknown):
-    """Raises a `ValueError` for a number of tokens that is none, or without an unknown token for the others."""
-    if max_tokens is not None and (max_tokens < 1 or not unknown):
-        raise ValueError(
-            f"max_tokens must be at least 1, and needs unknown=True. Received: max_tokens={max_tokens}, "
-            f"unknown={unknown}"
-        )
-
-
-def most_frequent(counts, max_tokens):
-    """The tokens of a `collections.Counter` that are kept, a list: the most frequent ones, or all for `None`."""
-    # Sorted first, so that among equally frequent tokens the choice does not depend on their order.
-    return [token for token, _ in collections.Counter(dict(sorted(counts.items()))).most_common(max_tokens)]
 
 
 def is_invalid(strings):

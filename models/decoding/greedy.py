@@ -80,27 +80,3 @@ def greedy_alignment(aligned_step, states, batch, length):
     )
     *_, ids, alignments = tf.while_loop(lambda position, *_: position < length, step, state)
     return tf.transpose(ids.stack()), tf.transpose(alignments.stack(), (1, 0, 2))
-
-
-def attended_places(aligned_step, states, ids, n=1):
-    """Which token of the source each token of answers was read from most, of answers that are known.
-
-    Args:
-        aligned_step: `AttentionDecoder.aligned_step`.
-        states: what the first step takes, of one answer for each source.
-        ids: int32 `[batch × n, length]`, as a model writes them; the answers to a source stand side by side.
-        n: int, answers to a source.
-
-    Returns:
-        int32 `[batch × n, length]`, places in the encoded source.
-    """
-    length = ids.shape[1]
-    before = tf.concat([tf.fill([tf.shape(ids)[0], 1], START_ID), ids[:, :-1]], axis=1)
-
-    def step(position, states, places):
-        _, alignment, states = aligned_step(before[:, position], states, n)
-        return position + 1, states, places.write(position, tf.argmax(alignment, axis=-1, output_type=tf.int32))
-
-    layers = tf.nest.map_structure(lambda state: tf.repeat(state, n, axis=0), states["layers"])
-    state = 0, {**states, "layers": layers}, tf.TensorArray(tf.int32, length, element_shape=[None])
-    return tf.transpose(tf.while_loop(lambda position, *_: position < length, step, state)[-1].stack())

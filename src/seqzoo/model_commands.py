@@ -171,10 +171,8 @@ def align(options):
 
     with picture(options.output) if options.output else contextlib.nullcontext() as draw:
         model = load(options.model)
-        answer, alignment = model.align(options.source)
-        preprocessor = model.preprocessor
-        source_tokens = preprocessor.source_vocabulary.split_string(options.source)
-        answer_tokens = preprocessor.target_vocabulary.split_string(answer)
+        answer, answer_tokens, alignment = model.align_tokens(options.source)
+        source_tokens = model.preprocessor.source_vocabulary.token_texts(options.source)
         if draw:
             draw(source_tokens, answer_tokens, alignment)
     facts = {"source": options.source, "answer": answer, "source_tokens": source_tokens, "answer_tokens": answer_tokens}
