@@ -18,7 +18,7 @@ import yaml
 
 import seqzoo
 
-EPOCHS = {"english": 40, "korean": 60}
+EPOCHS = {"english": 40, "korean": 100}
 BATCH_SIZE = 32
 MAX_CHARACTERS = 80
 READING = {"source_split": "words", "target_split": "words", "lower_case": True, "unknown": True}

@@ -60,9 +60,7 @@ def main():
     references = seqzoo.pipelines.alternatives(test)
     answers, errors = model.generate(list(references), beam_size=BEAM_SIZE, errors="return")
     chrf, bleu = scores(answers, list(references.values()))
-    print(
-        f"{len(answers):,} sentences, {sum(map(bool, errors))} of which cannot be read: {chrf:.1f} chrF, {bleu:.1f} BLEU"
-    )
+    print(f"{len(answers):,} sentences: {chrf:.1f} chrF, {bleu:.1f} BLEU; {sum(map(bool, errors))} cannot be read")
     rows = list(zip(references.items(), answers, strict=True))
     for (source, targets), answer in random.Random(0).sample(rows, min(10, len(rows))):
         print(f"  {source} -> {answer} (right: {' / '.join(targets)})")

@@ -151,7 +151,7 @@ def _numbers_of_tokens(vocabulary, answers, targets):
     numbers += 1
     count = len(answers.flat_values)
     if vocabulary.unknown:
-        unknown = vocabulary.tokenize(vocabulary.join([[vocabulary.unknown_id]])).flat_values[0].numpy()
+        unknown = vocabulary.tokenize(vocabulary.join(tf.constant([[vocabulary.unknown_id]]))).flat_values[0].numpy()
         numbers[:count][values[:count] == unknown] = -1
     return (
         answers.with_flat_values(tf.constant(numbers[:count])),
