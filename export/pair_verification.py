@@ -128,9 +128,11 @@ class PairVerification(Verification):
         """Sources of tokens of the vocabulary, a list."""
         preprocessor = self.model.preprocessor
         numbers, vocabulary = np.random.default_rng(0), preprocessor.source_vocabulary
-        tokens, separator = vocabulary.tokens, vocabulary.separator
+        tokens = vocabulary.tokens
         lengths = numbers.integers(1, preprocessor.source_length + 1, _RANDOM_SOURCES)
-        sources = [separator.join(tokens[i] for i in numbers.integers(0, len(tokens), length)) for length in lengths]
+        sources = [
+            vocabulary.join_tokens([tokens[i] for i in numbers.integers(0, len(tokens), length)]) for length in lengths
+        ]
         # Tokens side by side may compose to others, in a normal form.
         _, wrong = preprocessor.source_ids(sources)
         return [source for source, is_wrong in zip(sources, wrong.numpy(), strict=True) if not is_wrong]
@@ -142,11 +144,15 @@ class PairVerification(Verification):
         ids = self.model.preprocessor.source_vocabulary.lookup(sources).to_tensor().numpy()
         answers = run("ids", source=ids)["answer"]
         exported = _texts(self.model.preprocessor.target_vocabulary.join(answers).numpy())
+        if self.model.preprocessor.copy_unknown:  # Ids copy nothing.
+            found, _ = self.model.decode(self.model.preprocessor.encode_sources(sources)[0], n=1, **self.search)
+            own = _texts(self.model.preprocessor.decode(found[:, 0]).numpy())
         return {"ids": compared(own, exported, self._gaps_of(sources))}
 
     def _compare_scores(self, run, sources, own):
-        """Of the model's own answers, but for those that are empty, which are no targets."""
-        rows = [(source, answer) for source, answer in zip(sources, own, strict=True) if answer]
+        """Of the model's own answers, but for those that are no targets: empty ones, and words joined in other ways."""
+        wrong = self.model.preprocessor.encode_targets(own)[1].numpy()
+        rows = [(source, answer) for source, answer, error in zip(sources, own, wrong, strict=True) if not error]
         if not rows:
             return compared([], [], None)
         sources, targets = map(list, zip(*rows, strict=True))

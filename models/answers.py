@@ -8,8 +8,9 @@ import math
 import tensorflow as tf
 
 from seqzoo.models.base import StringModel
+from seqzoo.models.decoding import alignment
 from seqzoo.models.decoding.beam_search import beam_search, check_beam
-from seqzoo.models.decoding.greedy import decode_greedily, greedy_alignment
+from seqzoo.models.decoding.greedy import decode_greedily
 from seqzoo.models.losses import SequenceCrossentropy, counted
 from seqzoo.models.metrics import ExactMatch
 from seqzoo.models.serving.string_functions import seq2seq_functions
@@ -145,13 +146,12 @@ class AnsweringModel(StringModel):
         Raises:
             ValueError: for a wrong string, or a model without attention.
         """
-        answers, alignments, errors = self.align_strings(as_tensor([string], "Sources"))
-        raise_first_error(errors, 1)
-        source, _ = self.preprocessor.encode_sources([string])
-        target, _ = self.preprocessor.encode_targets(answers)
-        is_token = self._is_source_token(source), target != PADDING_ID
-        source_tokens, answer_tokens = (int(tf.math.count_nonzero(each)) for each in is_token)
-        return answers[0].numpy().decode(), alignments[0, :answer_tokens, :source_tokens].numpy()
+        answer, _, shares = self.align_tokens(string)
+        return answer, shares
+
+    def align_tokens(self, string):
+        """`align` with the tokens of the answer: `(answer, tokens, alignment)`, a list of `str` between the two."""
+        return alignment.align_tokens(self, as_tensor([string], "Sources"))
 
     def align_strings(self, strings):
         """`align` for a batch, as TensorFlow operations.
@@ -163,22 +163,9 @@ class AnsweringModel(StringModel):
             `(answers, alignments, errors)`: string `[batch]`; float32 `[batch, target_length, source_length]`, 0 after
             an answer's and a source's last token; string `[batch]`, as `encode_sources` returns them.
         """
-        if not self.attends:
-            raise ValueError(
-                f"Only a model with attention aligns, such as an AttentionSeq2Seq. Received: {type(self).__name__}"
-            )
-        source, errors = self.preprocessor.encode_sources(strings)
-        states, length = self.initial_state(source), self.preprocessor.target_length
-        ids, alignments = greedy_alignment(self.decoder.aligned_step, states, tf.shape(source)[0], length)
-        if self.preprocessor.reverse:
-            source, alignments = source[:, ::-1], alignments[:, :, ::-1]
-        if self.preprocessor.reverse_target:
-            ends = tf.math.count_nonzero(ids, axis=1, dtype=tf.int32)
-            alignments = tf.reverse_sequence(alignments, ends, seq_axis=1)
-        is_token = (ids != PADDING_ID)[:, :, None] & self._is_source_token(source)[:, None]
-        return self.preprocessor.decode(ids), tf.where(is_token, alignments, 0.0), errors
+        return alignment.align_strings(self, strings)
 
-    def _is_source_token(self, source):
+    def is_source_token(self, source):
         """Which parts of encoded sources an answer may be aligned with, bool `[batch, source_length]`."""
         return source != PADDING_ID
 
@@ -244,7 +231,7 @@ class AnsweringModel(StringModel):
             def answer(strings):
                 source, wrong = self.preprocessor.source_ids(strings)
                 ids, log_probability = self.decode(source, *search)
-                return tf.reduce_any(wrong), self._texts(ids), *([log_probability] * scored)
+                return tf.reduce_any(wrong), self.texts(ids, source, strings), *([log_probability] * scored)
 
             return compiled_for_python(answer, [tf.TensorSpec([None], tf.string)])
 
@@ -267,7 +254,7 @@ class AnsweringModel(StringModel):
         source, errors = self.preprocessor.encode_sources(strings)
         ids, log_probability = self.decode(source, beam_size, n, length_penalty)
         fine = (errors == "")[:, None]
-        return tf.where(fine, self._texts(ids), ""), tf.where(fine, log_probability, 0.0), errors
+        return tf.where(fine, self.texts(ids, source, strings), ""), tf.where(fine, log_probability, 0.0), errors
 
     def decode(self, source, beam_size=1, n=1, length_penalty=0.0):
         """The best answers by greedy or beam search, as ids.
@@ -317,10 +304,28 @@ class AnsweringModel(StringModel):
         """One step of inference; see `Decoder.step`."""
         raise NotImplementedError
 
-    def _texts(self, ids):
-        """Strings `[batch, n]` of ids `[batch, n, length]`."""
-        texts = self.preprocessor.decode(tf.reshape(ids, [-1, ids.shape[-1]]))
-        return tf.reshape(texts, [-1, ids.shape[1]])
+    def aligner(self):
+        """The model whose attention says what an unknown token of an answer stands for."""
+        return self
+
+    def texts(self, ids, source, strings):
+        """Answers as strings, with words of their sources if the preprocessor has `copy_unknown`.
+
+        Args:
+            ids: int32 `[batch, n, length]`, from `decode`.
+            source: int32 `[batch, source_length]`, as `preprocessor.encode_sources` returns it.
+            strings: string tensor, `[batch]`, the sources.
+
+        Returns:
+            string tensor, `[batch, n]`.
+        """
+        n, preprocessor = ids.shape[1], self.preprocessor
+        ids = tf.reshape(ids, [-1, ids.shape[-1]])
+        if preprocessor.copy_unknown:
+            answers = alignment.copying_texts(self.aligner(), ids, source, strings, n)
+        else:
+            answers = preprocessor.decode(ids)
+        return tf.reshape(answers, [-1, n])
 
     # === Training ===
 

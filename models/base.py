@@ -63,6 +63,10 @@ class StringModel(FitOnStrings):
         """A source's answer, and which of its tokens each token of the answer reads; only of models with attention."""
         return self.generate_each([string])
 
+    def align_tokens(self, string):
+        """`align` with the tokens of the answer; only of models with attention."""
+        return self.align(string)
+
     def stream(self, prompt, *args, **options):
         """A continuation of a prompt, piece by piece; only of models that continue prompts."""
         raise ValueError(f"A {type(self).__name__} answers sources and continues no prompts: use seqzoo generate")

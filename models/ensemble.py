@@ -65,6 +65,10 @@ class Ensemble(AnsweringModel):
         layers = [state.pop("layers") for state in new]
         return _log_mean([logits for logits, _ in results]), {"layers": layers, "members": new}
 
+    def aligner(self):
+        """The first of the members."""
+        return self.members[0]
+
     def token_functions(self, **options):
         """Not of an ensemble: LiteRT files are for devices, which have no room for several models."""
         raise ValueError(

@@ -238,14 +238,11 @@ class ImageToText(AnsweringModel):
         options = {"n": n, "beam_size": beam_size, "length_penalty": length_penalty, "batch_size": batch_size}
         return self._of_pictures(super().n_best, strings, errors, **options)
 
-    def align(self, string):
-        """A picture's caption, and which of its columns each token of the caption was read from.
+    def align_tokens(self, string):
+        """`align` with the tokens of the caption; the alignment has a column for each of the picture's.
 
         Args:
             string: a picture, as the class documents it.
-
-        Returns:
-            `(caption, alignment)`: `str`, and a float32 array `[caption tokens, columns]` whose rows add up to 1.
 
         Raises:
             ValueError: for a picture that cannot be read, or a model without attention.
@@ -253,7 +250,7 @@ class ImageToText(AnsweringModel):
         (source,), (problem,), _ = as_pictures([string])
         if problem:
             raise ValueError(f"row 1: {problem}")
-        return super().align(source)
+        return super().align_tokens(source)
 
     def predict(self, x, batch_size=None, verbose="auto", **options):
         """Captions of pictures as `generate` returns them, or predictions on batches; see `StringModel.predict`."""
@@ -283,7 +280,8 @@ class ImageToText(AnsweringModel):
         """One step of inference; see `Decoder.step`."""
         return self.decoder.step(token, states, beam_size)
 
-    def _is_source_token(self, source):
+    def is_source_token(self, source):
+        """All columns, bool `[batch, columns]`; see `AnsweringModel`."""
         return tf.ones([tf.shape(source)[0], self.encoder.output["outputs"].shape[1]], tf.bool)
 
     # === Training ===

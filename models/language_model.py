@@ -24,7 +24,6 @@ from seqzoo.pipelines.text_preprocessor import END_ID, TextPreprocessor
 from seqzoo.runtime import check_threads_survive, in_parallel, split_rows
 
 _STREAM_TOKENS = 8
-
 # Minimum prompts per thread that continues a part of a batch.
 _MIN_PROMPTS_PER_THREAD = 16
 

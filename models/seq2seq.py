@@ -71,6 +71,11 @@ class Seq2Seq(AnsweringModel):
     ):
         config = constructor_arguments(locals())
         check_limits(num_layers, [preprocessor.source_length, preprocessor.target_length], unroll)
+        if preprocessor.copy_unknown and not self.attends:
+            raise ValueError(
+                "copy_unknown=True needs a model with attention, such as AttentionSeq2Seq. "
+                f"Received: {type(self).__name__}"
+            )
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         config["dtype"] = policy.name
         source_length, target_length = preprocessor.source_length, preprocessor.target_length
@@ -121,6 +126,8 @@ class Seq2Seq(AnsweringModel):
         lower_case=False,
         normal_form=None,
         shared=None,
+        max_tokens=None,
+        copy_unknown=False,
         **options,
     ):
         """A new model for the vocabularies and the lengths of pairs.
@@ -128,20 +135,25 @@ class Seq2Seq(AnsweringModel):
         Args:
             pairs: what `seqzoo.pipelines.as_pairs` takes: a list of `(source, target)` strings, or a `tf.data.Dataset`.
             reverse: bool, whether to reverse the padded sources; see `PairPreprocessor`.
-            source_split: `"characters"` or `"whitespace"`, see `Vocabulary`.
+            source_split: `"characters"`, `"whitespace"` or `"words"`, see `Vocabulary`.
             target_split: likewise.
             unknown: bool, whether tokens of sources outside their vocabulary are read as an unknown token.
             lower_case: bool, see `PairPreprocessor.from_pairs`.
             normal_form: `"NFC"`, `"NFD"`, `"NFKC"`, `"NFKD"` or `None`, see `PairPreprocessor.from_pairs`.
             shared: bool or `None`, whether both sides have one vocabulary; see `PairPreprocessor.from_pairs`.
+            max_tokens: int or `None`, how many tokens a vocabulary has at most; see `PairPreprocessor.from_pairs`.
+            copy_unknown: bool, of models with attention: whether an answer has a token of the source in place of each
+                unknown token; see `PairPreprocessor`.
             **options: the constructor's other arguments.
 
         Raises:
-            ValueError: without any pair, for an empty side or invalid UTF-8.
+            ValueError: without any pair, for an empty side or invalid UTF-8, `max_tokens` without `unknown`, or
+                `copy_unknown` without `max_tokens` or attention.
         """
         check_threads_survive()
+        options_of_reading = (reverse, source_split, target_split, unknown, lower_case, normal_form, shared)
         preprocessor = PairPreprocessor.from_pairs(
-            pairs, reverse, source_split, target_split, unknown, lower_case, normal_form, shared
+            pairs, *options_of_reading, max_tokens=max_tokens, copy_unknown=copy_unknown
         )
         return cls(preprocessor, **options)
 

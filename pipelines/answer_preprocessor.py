@@ -22,10 +22,11 @@ class AnswerPreprocessor(Preprocessor):
         mean_target_length: float, by which a loss counts, or `None`; see `SequenceCrossentropy`.
         reads_text: bool, whether sources are UTF-8; else they are bytes of any kind.
         source_dtype: what encoded sources are in a batch.
+        copy_unknown: bool, whether the source's token stands in an answer in place of an unknown token.
         source_name: str, what the strings of sources are called in exports.
     """
 
-    reverse = reverse_target = False
+    reverse = reverse_target = copy_unknown = False
     mean_target_length = None
     reads_text = True
     source_dtype = tf.int32

@@ -10,7 +10,7 @@ def padded_ids(vocabulary, strings, length):
     """`(ids, wrong)` of one side: int32 `[batch, length]`, padding in wrong rows; and bool `[batch]`."""
     ids, token_counts = vocabulary.padded_ids(strings, length)
     wrong = tf.reduce_any(ids < 0, axis=1) | (token_counts == 0) | (token_counts > length)
-    if vocabulary.split == "whitespace" and (vocabulary.unknown or vocabulary.normalizes):
+    if vocabulary.split != "characters" and (vocabulary.unknown or vocabulary.normalizes):
         wrong |= is_invalid(strings)
     return tf.where(wrong[:, None], PADDING_ID, ids), wrong
 

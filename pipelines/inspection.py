@@ -8,7 +8,7 @@ from seqzoo.pipelines.pair_files import TAB, places_of_pairs, read_pairs
 from seqzoo.pipelines.pairs import decoded
 from seqzoo.pipelines.row_lengths import RowLengths
 from seqzoo.pipelines.texts import read_text
-from seqzoo.pipelines.vocabulary import split_tokens
+from seqzoo.pipelines.tokens import bare_token, join_tokens, split_tokens
 
 _EXAMPLES = 5
 _SHOWN_CHARACTERS = 60
@@ -21,7 +21,7 @@ def inspect_pairs(
 
     Args:
         path: see `read_pairs`.
-        source_split: `"characters"` or `"whitespace"`, see `Vocabulary`.
+        source_split: `"characters"`, `"whitespace"` or `"words"`, see `Vocabulary`.
         target_split: the same for targets.
         lower_case: bool, whether sources are read in lower case.
         normal_form: str, the Unicode normal form in which sources are read, or `None`.
@@ -78,7 +78,7 @@ def inspect_text(path, split="characters", lower_case=False, normal_form=None):
 
     Args:
         path: see `read_text`.
-        split: `"characters"` or `"whitespace"`, see `Vocabulary`.
+        split: `"characters"`, `"whitespace"` or `"words"`, see `Vocabulary`.
         lower_case: bool, whether it is read in lower case.
         normal_form: str, the Unicode normal form in which it is read, or `None`.
 
@@ -126,7 +126,7 @@ class _Side:
         return tokens
 
     def joined(self, tokens):
-        return ("" if self._split == "characters" else " ").join(tokens)
+        return join_tokens(tokens, self._split)
 
     def report(self, places):
         longest = self._lengths.longest
@@ -135,7 +135,9 @@ class _Side:
             "unit": "character" if self._split == "characters" else "word",
             "tokens": self._counts.total(),
             "vocabulary": dict(sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))),
-            "code_points": {token: names for token in self._counts if (names := _code_points(token))},
+            "code_points": {
+                token: names for token in self._counts if (names := _code_points(bare_token(token, self._split)))
+            },
             "length": self._lengths.summary() if longest else None,
             "longest": [
                 {"place": place[number], "length": length, "text": self._texts[number]} for length, number in longest

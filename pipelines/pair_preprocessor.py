@@ -1,5 +1,7 @@
 """Everything between a (source, target) pair of strings and the ids that a seq2seq model reads."""
 
+import collections
+
 import keras
 import tensorflow as tf
 
@@ -8,7 +10,8 @@ from seqzoo.pipelines.encoding import encode_strings, padded_ids
 from seqzoo.pipelines.pair_files import TAB, places_of_pairs, read_pairs
 from seqzoo.pipelines.pairs import as_pairs, decoded
 from seqzoo.pipelines.row_lengths import RowLengths, warn_of_long_rows
-from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, split_tokens
+from seqzoo.pipelines.tokens import check_max_tokens, most_frequent, split_tokens
+from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary
 
 
 @keras.saving.register_keras_serializable("seqzoo")
@@ -31,13 +34,18 @@ class PairPreprocessor(AnswerPreprocessor):
             paper; strings and ids that come out are in their usual order.
         mean_target_length: float, the targets' mean length in tokens, with their ends where there is room for them, by
             which a loss counts; see `SequenceCrossentropy`. `None` where it is not known.
+        copy_unknown: bool. Whether an answer has, in place of each unknown token, the source's token that attention
+            points at (Luong et al. 2015, https://arxiv.org/abs/1410.8206, section 3.3, by attention in place of their
+            alignments): names and numbers, mostly. Both sides must be split into words, in the same way, and only
+            models with attention take it.
 
     Attributes:
         source_vocabulary: `Vocabulary` of the sources.
         target_vocabulary: `Vocabulary` of the targets, never `None`; the sources' where the two share one.
 
     Raises:
-        ValueError: for a length below 1, or a `target_vocabulary` that is no `Vocabulary`.
+        ValueError: for a length below 1, a `target_vocabulary` that is no `Vocabulary`, or `copy_unknown` with
+            characters or with two ways to split.
 
     Example:
         >>> preprocessor = PairPreprocessor(Vocabulary("0123456789+"), source_length=7, target_length=4, reverse=True)
@@ -55,6 +63,7 @@ class PairPreprocessor(AnswerPreprocessor):
         target_vocabulary=None,
         reverse_target=False,
         mean_target_length=None,
+        copy_unknown=False,
     ):
         if source_length < 1 or target_length < 1:
             raise ValueError(
@@ -64,9 +73,15 @@ class PairPreprocessor(AnswerPreprocessor):
         if not isinstance(target_vocabulary, Vocabulary | None):
             raise ValueError(f"target_vocabulary must be a Vocabulary or None. Received: {target_vocabulary!r}")
         lengths = {"source_length": int(source_length), "target_length": int(target_length)}
-        options = {"reverse": bool(reverse), "reverse_target": bool(reverse_target)}
+        options = {"reverse": bool(reverse), "reverse_target": bool(reverse_target), "copy_unknown": bool(copy_unknown)}
         super().__init__(vocabulary, **lengths, **options, mean_target_length=mean_target_length)
         self.target_vocabulary = target_vocabulary or vocabulary
+        splits = self.source_vocabulary.split, self.target_vocabulary.split
+        if copy_unknown and (splits[0] != splits[1] or "characters" in splits):
+            raise ValueError(
+                "copy_unknown=True needs sources and targets that are split into words in the same way. "
+                f"Received: source_split={splits[0]!r}, target_split={splits[1]!r}"
+            )
 
     @property
     def source_shape(self):
@@ -86,6 +101,8 @@ class PairPreprocessor(AnswerPreprocessor):
         shared=None,
         reverse_target=False,
         path=None,
+        max_tokens=None,
+        copy_unknown=False,
     ):
         """A preprocessor for `pairs`: their tokens, and the longest source and target as lengths.
 
@@ -97,7 +114,7 @@ class PairPreprocessor(AnswerPreprocessor):
             pairs: what `as_pairs` takes: a `tf.data.Dataset` of (source, target) strings, or a sequence of pairs. It
                 is read once, in constant memory.
             reverse: see the class.
-            source_split: `"characters"` or `"whitespace"`, see `Vocabulary`.
+            source_split: `"characters"`, `"whitespace"` or `"words"`, see `Vocabulary`.
             target_split: the same for targets.
             unknown: bool, whether sources may have tokens that are not in `pairs`; see `Vocabulary`.
             lower_case: bool, whether sources are read in lower case; see `Vocabulary`.
@@ -106,9 +123,14 @@ class PairPreprocessor(AnswerPreprocessor):
                 have the tokens of their own side only. `None` chooses as above.
             reverse_target: see the class.
             path: str, the file or glob that the pairs were read from, for warnings; or `None`.
+            max_tokens: int, or `None` for all: how many tokens a vocabulary has at most, the most frequent ones. The
+                others are read as its unknown token, which sources have by `unknown`; targets have one where tokens of
+                theirs are left out, so that the model learns where an unknown word stands.
+            copy_unknown: see the class. It needs `max_tokens`, without which targets have no unknown token.
 
         Raises:
-            ValueError: without any pair, for an empty side or invalid UTF-8, or `shared=True` with two ways to split.
+            ValueError: without any pair, for an empty side or invalid UTF-8, `shared=True` with two ways to split,
+                `max_tokens` without `unknown`, or `copy_unknown` without `max_tokens`.
 
         Warns:
             DataWarning: for a source or target that is far longer than the others, which makes training slow.
@@ -118,11 +140,14 @@ class PairPreprocessor(AnswerPreprocessor):
                 "shared=True needs source_split and target_split to be equal. "
                 f"Received: source_split={source_split!r}, target_split={target_split!r}"
             )
+        check_max_tokens(max_tokens, unknown)
+        if copy_unknown and max_tokens is None:
+            raise ValueError("copy_unknown=True needs max_tokens: targets have an unknown token only beside those kept")
         options = {"lower_case": lower_case, "normal_form": normal_form}
         if shared is None:
             shared = source_split == target_split and not (unknown or lower_case or normal_form)
         target_options = options if shared else {}
-        sources, targets = set(), set()
+        sources, targets = collections.Counter(), collections.Counter()
         row_lengths = {"source": RowLengths(), "target": RowLengths()}
         for row, (source, target) in enumerate(decoded(as_pairs(pairs)), 1):
             source = split_tokens(source, source_split, **options)
@@ -135,8 +160,12 @@ class PairPreprocessor(AnswerPreprocessor):
             row_lengths["target"].add(len(target), row)
         if not sources:
             raise ValueError("There are no pairs. Received an empty dataset.")
-        vocabulary = Vocabulary(sources | targets if shared else sources, source_split, unknown, **options)
-        target_vocabulary = None if shared else Vocabulary(targets, target_split)
+        if shared:
+            sources, target_vocabulary = sources + targets, None
+        else:
+            leaves_out = max_tokens is not None and len(targets) > max_tokens
+            target_vocabulary = Vocabulary(most_frequent(targets, max_tokens), target_split, leaves_out)
+        vocabulary = Vocabulary(most_frequent(sources, max_tokens), source_split, unknown, **options)
         warn_of_long_rows(row_lengths, lambda row: places_of_pairs(path, [row])[row] if path else f"Pair {row:,}")
         lengths = {f"{side}_length": each.longest[0][0] for side, each in row_lengths.items()}
         return cls(
@@ -146,6 +175,7 @@ class PairPreprocessor(AnswerPreprocessor):
             reverse=reverse,
             target_vocabulary=target_vocabulary,
             reverse_target=reverse_target,
+            copy_unknown=copy_unknown,
         )
 
     def encode_sources(self, strings):
@@ -215,6 +245,22 @@ class PairPreprocessor(AnswerPreprocessor):
         """`normalize_source` as a TensorFlow operation, of a string tensor `[batch]`."""
         return self.source_vocabulary.normalize(strings)
 
+    def decode_with_copies(self, ids, places, strings):
+        """`decode` with tokens of the sources in place of unknown tokens, see `copy_unknown`.
+
+        Args:
+            ids: int32 `[batch, length]`, as a model writes them.
+            places: int32 `[batch, length]`, where in the encoded source the token stands that would be copied.
+            strings: string tensor, `[batch]`, the sources.
+        """
+        if self.reverse:
+            places = self.source_length - 1 - places
+        if self.reverse_target:
+            places = tf.reverse_sequence(places, tf.math.count_nonzero(ids, axis=1, dtype=tf.int32), seq_axis=1)
+        tokens = self.source_vocabulary.tokenize(strings).to_tensor("", shape=[None, self.source_length])
+        copies = tf.gather(tokens, places, batch_dims=1)
+        return self.target_vocabulary.join(self.in_reading_order(ids), copies)
+
     def read(self, path, check=True, separator=TAB):
         """The pairs of a file, each checked to fit this preprocessor unless `check` is `False`; see `read_pairs`."""
         return read_pairs(path, self if check else None, separator)
@@ -226,7 +272,7 @@ class PairPreprocessor(AnswerPreprocessor):
         return {**super().get_config(), "target_vocabulary": target_vocabulary}
 
     def _reads_as(self):
-        return {**super()._reads_as(), "mean_target_length": None}
+        return {**super()._reads_as(), "mean_target_length": None, "copy_unknown": None}
 
     @classmethod
     def from_config(cls, config):

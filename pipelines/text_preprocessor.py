@@ -11,7 +11,8 @@ from seqzoo.pipelines.preprocessor import Preprocessor
 from seqzoo.pipelines.row_errors import MAX_SHOWN_CHARACTERS, explained
 from seqzoo.pipelines.text_files import LINE_ENDS, with_line_feeds
 from seqzoo.pipelines.texts import as_text, read_text
-from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid, split_tokens
+from seqzoo.pipelines.tokens import check_max_tokens, most_frequent, split_tokens
+from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary, is_invalid
 
 END_ID = PADDING_ID
 """Ends a text, as it ends an answer."""
@@ -36,6 +37,9 @@ class TextPreprocessor(Preprocessor):
         vocabulary: `Vocabulary`.
         lines: bool, see above.
 
+    Raises:
+        ValueError: for a vocabulary of `split="words"`, which is for pairs.
+
     Example:
         >>> preprocessor = TextPreprocessor.from_text("you say goodbye and I say hello", split="whitespace")
         >>> preprocessor.encode("I say hello").tolist()
@@ -43,6 +47,11 @@ class TextPreprocessor(Preprocessor):
     """
 
     def __init__(self, vocabulary, lines=False):
+        if vocabulary.split == "words":
+            raise ValueError(
+                "A text is split into 'characters' or at 'whitespace': a continuation would not join its prompt. "
+                "Received: split='words', which is for pairs"
+            )
         super().__init__(vocabulary, lines=bool(lines))
 
     @classmethod
@@ -63,11 +72,7 @@ class TextPreprocessor(Preprocessor):
         Raises:
             ValueError: for a text without any token, invalid UTF-8, or `max_tokens` without `unknown`.
         """
-        if max_tokens is not None and (max_tokens < 1 or not unknown):
-            raise ValueError(
-                f"max_tokens must be at least 1, and needs unknown=True. Received: max_tokens={max_tokens}, "
-                f"unknown={unknown}"
-            )
+        check_max_tokens(max_tokens, unknown)
         counts = collections.Counter()
         for number, piece in enumerate(as_text(text).as_numpy_iterator(), 1):
             try:
@@ -79,9 +84,8 @@ class TextPreprocessor(Preprocessor):
             del counts["\n"]
         if not counts:
             raise ValueError("The text has no tokens. Received an empty text.")
-        # Sorted first, so that among equally frequent tokens the choice does not depend on the text's order.
-        kept = collections.Counter(dict(sorted(counts.items()))).most_common(max_tokens)
-        return cls(Vocabulary([token for token, _ in kept], split, unknown, lower_case, normal_form), lines)
+        tokens = most_frequent(counts, max_tokens)
+        return cls(Vocabulary(tokens, split, unknown, lower_case, normal_form), lines)
 
     def encode(self, text, name=None):
         """The ids of a whole text.

@@ -5,6 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from seqzoo.pipelines.normalization import check_normal_form, normalize_string, normalizer
+from seqzoo.pipelines.tokens import SPLITS, bare_token, join_tokens, split_tokens
+from seqzoo.pipelines.words import JOINER, is_marked_word, marked, unmarked
 
 PADDING_ID = 0
 """Pads a short sequence, and so also ends an answer."""
@@ -13,9 +15,7 @@ START_ID = 1
 """The first token that a decoder reads."""
 
 REPLACEMENT_CODE_POINT = 0xFFFD
-"""Stands for the unknown token of characters in texts; the code point that Unicode has for it."""
-
-SPLITS = ("characters", "whitespace")
+"""Stands for the unknown token in texts, but between white space; the code point that Unicode has for it."""
 
 # Stands for undecodable bytes. Unicode guarantees that U+FFFF is never a character.
 _INVALID_CODE_POINT = 0xFFFF
@@ -32,8 +32,11 @@ class Vocabulary:
 
     Args:
         tokens: iterable of `str`. Single Unicode code points for `split="characters"`, words without white space for
-            `split="whitespace"`. Duplicates count once.
-        split: `"characters"` or `"whitespace"`: what one token of a string is.
+            `split="whitespace"`, words and marked punctuation for `split="words"`. Duplicates count once.
+        split: what one token of a string is: `"characters"`, a Unicode code point; `"whitespace"`, what stands between
+            white space; or `"words"`, for sentences: a word, or a character of punctuation, which has a mark, U+FFED,
+            on each side where it touches its neighbour. Strings are joined again as they stood, but for the width of
+            white space; a U+FFED in them is read as U+25A0.
         unknown: bool. Whether tokens that are not listed get an id of their own, `unknown_id`. Without it such a
             token has the id -1, which every preprocessor reports as an error.
         lower_case: bool. Whether strings are read in lower case: each character as `str.lower` writes it alone, so
@@ -54,6 +57,8 @@ class Vocabulary:
         [[8, 10, 2, 8]]
         >>> Vocabulary("abc", lower_case=True, normal_form="NFKC").lookup(["ＡＢc"]).to_list()
         [[2, 3, 4]]
+        >>> Vocabulary.from_strings(["Don't go!"], split="words").tokens
+        ['Don', 'go', 't', '￭!', "￭'￭"]
     """
 
     def __init__(self, tokens, split="characters", unknown=False, lower_case=False, normal_form=None):
@@ -83,7 +88,7 @@ class Vocabulary:
             self._byte_ids = np.full(256, self.unknown_id, "int32")
             self._byte_ids[keys] = ids
         texts = (
-            ["", ""] + [chr(REPLACEMENT_CODE_POINT) if split == "characters" else "<unk>"] * self.unknown + self.tokens
+            ["", ""] + ["<unk>" if split == "whitespace" else chr(REPLACEMENT_CODE_POINT)] * self.unknown + self.tokens
         )
         self._texts = np.array([text.encode() for text in texts], object)
 
@@ -112,7 +117,7 @@ class Vocabulary:
 
     @property
     def separator(self):
-        """What stands between two tokens of a string: nothing, or a space."""
+        """What stands between two tokens of a string where no mark joins them: nothing, or a space."""
         return "" if self.split == "characters" else " "
 
     @property
@@ -124,11 +129,19 @@ class Vocabulary:
         """The tokens of one `str`, normalised, as a list."""
         return split_tokens(string, self.split, self.lower_case, self.normal_form)
 
+    def token_texts(self, string):
+        """`split_string` with each token as it stands in the text, without the marks of `split="words"`."""
+        return [bare_token(token, self.split) for token in self.split_string(string)]
+
+    def join_tokens(self, tokens):
+        """The `str` of a list of tokens: the inverse of `split_string`."""
+        return join_tokens(tokens, self.split)
+
     def normalize_string(self, string):
         """`normalize` for one `str`."""
-        if self.split == "whitespace":
-            return " ".join(self.split_string(string))
-        return normalize_string(string, self.lower_case, self.normal_form)
+        if self.split == "characters":
+            return normalize_string(string, self.lower_case, self.normal_form)
+        return self.join_tokens(self.split_string(string))
 
     def normalize(self, strings):
         """Strings as they are read: those with the same result have the same tokens, and no others have.
@@ -137,11 +150,11 @@ class Vocabulary:
             strings: string tensor, `[batch]`, UTF-8.
 
         Returns:
-            string tensor, `[batch]`: in lower case and normal form if the vocabulary has them, with one space between
-            words if it splits at white space.
+            string tensor, `[batch]`: in lower case and normal form if the vocabulary has them, with one space where
+            white space stands between two words.
         """
-        if self.split == "whitespace":
-            return tf.strings.reduce_join(self.tokenize(strings), axis=-1, separator=" ")
+        if self.split != "characters":
+            return self._join_words(self.tokenize(strings))
         return tf.strings.unicode_encode(self.tokenize(strings), "UTF-8") if self.normalizes else strings
 
     def tokenize(self, strings):
@@ -157,8 +170,10 @@ class Vocabulary:
             tokens = _code_points(strings)
         if self.normalizes:
             tokens = normalizer(self.lower_case, self.normal_form)(tokens)
-            strings = tf.strings.unicode_encode(tokens, "UTF-8") if self.split == "whitespace" else strings
-        return tokens if self.split == "characters" else tf.strings.split(strings)
+            strings = strings if self.split == "characters" else tf.strings.unicode_encode(tokens, "UTF-8")
+        if self.split == "characters":
+            return tokens
+        return tf.strings.split(marked(tf.convert_to_tensor(strings)) if self.split == "words" else strings)
 
     def lookup(self, strings):
         """Ids of the tokens of each string.
@@ -188,7 +203,7 @@ class Vocabulary:
         return tokens.with_flat_values(tf.where(known, ids, unlisted))
 
     def first_unlisted(self, tokens, ids):
-        """The first token of each string that is not listed, string `[batch]`; `""` where all are.
+        """The first token of each string that is not listed, string `[batch]`, without marks; `""` where all are.
 
         Args:
             tokens: from `tokenize`.
@@ -197,7 +212,8 @@ class Vocabulary:
         first = tf.ragged.boolean_mask(tokens, ids < 0)[:, :1]
         if self.split == "characters":
             return tf.strings.unicode_encode(first, "UTF-8")
-        return tf.strings.reduce_join(first, axis=-1)
+        first = tf.strings.reduce_join(first, axis=-1)
+        return tf.strings.regex_replace(first, JOINER, "") if self.split == "words" else first
 
     def padded_ids(self, strings, length):
         """Ids of the tokens of each string, cut and padded to one length.
@@ -219,20 +235,28 @@ class Vocabulary:
         ids = tf.gather(self._byte_ids, tf.cast(tf.io.decode_raw(strings, tf.uint8, fixed_length=length), tf.int32))
         return tf.where(tf.range(length) < lengths[:, None], ids, PADDING_ID), lengths
 
-    def join(self, ids):
+    def join(self, ids, unknown=None):
         """Strings of id sequences; padding and start are left out.
 
         Args:
             ids: integer tensor, `[batch, length]`, each in `[0, size)`.
+            unknown: string tensor, `[batch, length]`, of words: what to write where an id is the unknown token's; or
+                `None` for the text of the unknown token itself.
 
         Returns:
             string tensor, `[batch]`, UTF-8.
         """
         if self.split == "characters":
             return tf.strings.reduce_join(tf.gather(self._texts, ids), axis=-1)
-        ids = tf.ragged.boolean_mask(ids, ids > START_ID)
-        words = ids.with_flat_values(tf.gather(self._texts, ids.flat_values))
-        return tf.strings.reduce_join(words, axis=-1, separator=" ")
+        words = tf.gather(self._texts, ids)
+        if unknown is not None:
+            words = tf.where(ids == self.unknown_id, unknown, words)
+        return self._join_words(tf.ragged.boolean_mask(words, ids > START_ID))
+
+    def _join_words(self, words):
+        """Strings `[batch]` of a ragged tensor of words, `[batch, (length)]`."""
+        strings = tf.strings.reduce_join(words, axis=-1, separator=" ")
+        return unmarked(strings) if self.split == "words" else strings
 
     def get_config(self):
         """The constructor's arguments."""
@@ -260,12 +284,6 @@ class Vocabulary:
         return f"Vocabulary(size={self.size}, split={self.split!r}, unknown={self.unknown}{options})"
 
 
-def split_tokens(string, split, lower_case=False, normal_form=None):
-    """The tokens of one `str` as a list, as `Vocabulary.tokenize` has them: words are split at ASCII white space."""
-    string = normalize_string(string, lower_case, normal_form)
-    return list(string) if split == "characters" else [word.decode() for word in string.encode().split()]
-
-
 def is_invalid(strings):
     """Which strings are not valid UTF-8: bool `[batch]`."""
     return tf.reduce_any(_code_points(strings) == _INVALID_CODE_POINT, axis=1)
@@ -280,8 +298,14 @@ def _check_token(token, split, lower_case, normal_form):
     if split == "characters":
         if len(token) != 1 or 0xD800 <= ord(token) <= 0xDFFF or ord(token) == _INVALID_CODE_POINT:
             raise ValueError(f"A token of split='characters' must be one Unicode character. Received: {token!r}")
-    elif split_tokens(token, split) != [token]:
+    elif split == "whitespace" and split_tokens(token, split) != [token]:
         raise ValueError(f"A token of split='whitespace' must be one word without white space. Received: {token!r}")
+    elif split == "words" and not is_marked_word(token):
+        raise ValueError(
+            "A token of split='words' must be a word, or one character of punctuation, U+FFED on either side or both. "
+            f"Received: {token!r}"
+        )
+    token = bare_token(token, split)
     normalized = normalize_string(token, lower_case, normal_form)
     if normalized != token:
         raise ValueError(

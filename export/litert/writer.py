@@ -83,6 +83,8 @@ def why_not_litert(model):
     read, written = model.preprocessor.source_vocabulary, model.preprocessor.target_vocabulary
     if read and read.unit != "character":
         return "A LiteRT model reads code points, so it needs a vocabulary of characters, not of words"
+    if written.split == "words":
+        return "A LiteRT model joins answers with spaces or with nothing, so it cannot write split='words'"
     if any("\0" in token for token in (*(read.tokens if read else ()), *written.tokens)):
         return "In a LiteRT model code point 0 ends a text, so '\\0' cannot be in its vocabulary"
     return None

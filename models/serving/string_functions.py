@@ -49,7 +49,7 @@ def image_functions(model, beam_size=1, length_penalty=0.0):
 
     def pixels(image):
         source, error = model.preprocessor.encode_pixels(image)
-        return functions.answered(source, error)
+        return functions.answered(source, error, None)
 
     return functions.named("image", {"pixels": (pixels, [tf.TensorSpec([None, None, None], tf.float32, "image")])})
 
@@ -69,11 +69,11 @@ class _AnsweringFunctions:
         self.best = best
         self.encode_sources = tf.function(model.preprocessor.encode_sources, autograph=False)
 
-    def answered(self, source, error):
-        """What `serving_default` returns for encoded sources, and what is wrong with each."""
+    def answered(self, source, error, strings):
+        """What `serving_default` returns for encoded sources, given also what is wrong with each, and the strings."""
         ids, log_probability = self.best(source)
         fine = error == ""
-        answer = tf.where(fine, self.model.preprocessor.decode(ids), "")
+        answer = tf.where(fine, self.model.texts(ids[:, None], source, strings)[:, 0], "")
         return {"answer": answer, "error": error, "log_probability": tf.where(fine, log_probability, 0.0)}
 
     def named(self, name, more):
@@ -81,7 +81,7 @@ class _AnsweringFunctions:
         model, preprocessor = self.model, self.model.preprocessor
 
         def serving_default(source):
-            return self.answered(*self.encode_sources(source))
+            return self.answered(*self.encode_sources(source), source)
 
         def n_best(source):
             answers, log_probabilities, error = model.answer(

@@ -256,8 +256,9 @@ def _add_run_options(parser):
 
 
 def _add_reading_options(parser):
-    splits = {"choices": ["characters", "whitespace"], "metavar": "characters|whitespace"}
-    parser.add_argument("--source-split", help="what a token of a source is: a character, or a word", **splits)
+    splits = {"choices": ["characters", "whitespace", "words"], "metavar": "characters|whitespace|words"}
+    text = "what a token of a source is: a character, what stands between spaces, or a word or punctuation of sentences"
+    parser.add_argument("--source-split", help=text, **splits)
     parser.add_argument("--target-split", help="likewise of a target", **splits)
     text = "read sources in lower case"
     parser.add_argument("--lower-case", action=argparse.BooleanOptionalAction, help=text)
@@ -273,6 +274,10 @@ def _add_separator(parser):
 def _add_unknown(parser):
     text = "read tokens of sources that training lacks as an unknown token (default of pairs_…), or refuse them"
     parser.add_argument("--unknown", action=argparse.BooleanOptionalAction, help=text)
+    text = "keep the N most frequent tokens of each side, and read the others as the unknown token"
+    parser.add_argument("--max-tokens", type=positive, metavar="N", help=text)
+    text = "write, in place of an unknown token, the word of the source that attention points at"
+    parser.add_argument("--copy-unknown", action=argparse.BooleanOptionalAction, help=text)
 
 
 def _add_models(parser):

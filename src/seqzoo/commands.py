@@ -13,7 +13,7 @@ from seqzoo.reports import cell, print_export, print_inspection, print_json, pri
 _RECIPE_FIELDS = (
     "epochs", "batch_size", "hidden_dim", "embedding_dim", "num_layers", "cell", "dropout", "label_smoothing",
     "bidirectional", "reverse", "source_split", "target_split", "lower_case", "normal_form", "unknown", "separator",
-    "reverse_target",
+    "reverse_target", "max_tokens", "copy_unknown",
     "learning_rate", "window", "lines", "shards",
 )  # fmt: skip
 _PRESET_COLUMNS = (

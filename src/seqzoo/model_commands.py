@@ -185,10 +185,8 @@ def align(options):
 
     with picture(options.output) if options.output else contextlib.nullcontext() as draw:
         model = load(options.model)
-        answer, alignment = model.align(options.source)
-        preprocessor = model.preprocessor
+        answer, answer_tokens, alignment = model.align_tokens(options.source)
         source_tokens = _source_tokens(model, options.source, alignment)
-        answer_tokens = preprocessor.target_vocabulary.split_string(answer)
         if draw:
             draw(source_tokens, answer_tokens, alignment)
     facts = {"source": options.source, "answer": answer, "source_tokens": source_tokens, "answer_tokens": answer_tokens}
@@ -205,7 +203,7 @@ def align(options):
 def _source_tokens(model, source, alignment):
     """The tokens of a source; the columns of a picture by their numbers from 1."""
     read = model.preprocessor.source_vocabulary
-    return list(map(str, range(1, alignment.shape[1] + 1))) if read is None else read.split_string(source)
+    return list(map(str, range(1, alignment.shape[1] + 1))) if read is None else read.token_texts(source)
 
 
 def sample(options):

@@ -156,3 +156,61 @@ def test_from_pairs_refuses_what_cannot_be_learnt(pairs, message):
 def test_from_pairs_refuses_a_pair_without_words():
     with pytest.raises(ValueError, match="Pair 1 has an empty target"):
         PairPreprocessor.from_pairs([("a", " \t")], target_split="whitespace")
+
+
+BOUNDED = [("a a a b", "x x y"), ("a c", "x z")]
+
+
+def test_max_tokens_keeps_the_most_frequent_tokens_of_each_side_and_reads_the_others_as_unknown():
+    words = {"source_split": "whitespace", "target_split": "whitespace", "unknown": True}
+    preprocessor = PairPreprocessor.from_pairs(BOUNDED, **words, max_tokens=2)
+    assert preprocessor.source_vocabulary == Vocabulary(["a", "b"], "whitespace", unknown=True)
+    assert preprocessor.target_vocabulary == Vocabulary(["x", "y"], "whitespace", unknown=True)
+    inputs, answer = preprocessor(*map(list, zip(*BOUNDED, strict=True)))
+    assert inputs["source"].numpy().tolist() == [[3, 3, 3, 4], [3, 2, 0, 0]]
+    assert answer.numpy().tolist() == [[3, 3, 4], [3, 2, 0]]
+    assert texts(preprocessor.decode(answer)) == ["x x y", "x <unk>"]
+
+
+def test_targets_have_an_unknown_token_only_where_max_tokens_leaves_some_out():
+    preprocessor = PairPreprocessor.from_pairs(BOUNDED, unknown=True, max_tokens=4)
+    assert preprocessor.source_vocabulary == Vocabulary("abc ", unknown=True)
+    assert preprocessor.target_vocabulary == Vocabulary("xyz ")
+    shared = PairPreprocessor.from_pairs(BOUNDED, unknown=True, shared=True, max_tokens=3)
+    assert shared.source_vocabulary == shared.target_vocabulary == Vocabulary("ax ", unknown=True)
+
+
+@pytest.mark.parametrize(("max_tokens", "unknown"), [(0, True), (2, False)])
+def test_max_tokens_needs_an_unknown_token(max_tokens, unknown):
+    with pytest.raises(ValueError, match=f"needs unknown=True. Received: max_tokens={max_tokens}, unknown={unknown}"):
+        PairPreprocessor.from_pairs(BOUNDED, unknown=unknown, max_tokens=max_tokens)
+
+
+def test_copies_stand_in_place_of_unknown_tokens_in_either_order():
+    words = {"source_split": "words", "target_split": "words", "unknown": True, "max_tokens": 1, "copy_unknown": True}
+    for reversed_sides in ({}, {"reverse": True}, {"reverse_target": True}, {"reverse": True, "reverse_target": True}):
+        preprocessor = PairPreprocessor.from_pairs(
+            [("I see Tom", "Tom je vois"), ("I", "vois")], **words, **reversed_sides
+        )
+        assert preprocessor.target_vocabulary.tokens == ["vois"]
+        ids, places = [[2, 2, 3]], [[2, 0, 1]]
+        if preprocessor.reverse_target:
+            ids, places = [[3, 2, 2]], [[1, 0, 2]]
+        if preprocessor.reverse:
+            places = [[2 - place for place in places[0]]]
+        copied = preprocessor.decode_with_copies(tf.constant(ids), tf.constant(places), ["I see Tom"])
+        assert texts(copied) == ["Tom I vois"]
+        assert PairPreprocessor.from_config(preprocessor.get_config()).copy_unknown
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_tokens": 2}, "split into words in the same way. Received: source_split='characters'"),
+        ({"max_tokens": 2, "target_split": "words"}, "target_split='words'"),
+        ({}, "copy_unknown=True needs max_tokens"),
+    ],
+)
+def test_copying_needs_words_and_an_unknown_token(options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        PairPreprocessor.from_pairs(BOUNDED, unknown=True, copy_unknown=True, **options)

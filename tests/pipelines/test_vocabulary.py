@@ -229,8 +229,8 @@ def test_bad_word_is_refused(token):
 
 
 def test_unknown_split_is_refused():
-    with pytest.raises(ValueError, match="split='words'"):
-        Vocabulary("ab", split="words")
+    with pytest.raises(ValueError, match="split='word'"):
+        Vocabulary("ab", split="word")
 
 
 def test_strings_are_read_in_lower_case_and_normal_form():

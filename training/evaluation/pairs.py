@@ -116,8 +116,11 @@ def answers_to(model, sources, batch_size=1024, **search):
 def _can_be_right(preprocessor, targets):
     """Whether a model can write any target of each list, bool `[lists]`."""
     counts = [len(each) for each in targets]
-    errors = preprocessor.encode_targets([target for each in targets for target in each])[1].numpy()
-    return np.logical_or.reduceat(errors == b"", np.cumsum([0, *counts[:-1]]))
+    ids, errors = preprocessor.encode_targets([target for each in targets for target in each])
+    can_write = errors.numpy() == b""
+    if not preprocessor.copy_unknown:
+        can_write &= ~np.any(ids.numpy() == preprocessor.target_vocabulary.unknown_id, axis=1)
+    return np.logical_or.reduceat(can_write, np.cumsum([0, *counts[:-1]]))
 
 
 def _nearest(preprocessor, block):
@@ -134,14 +137,32 @@ def _nearest(preprocessor, block):
     vocabulary = preprocessor.target_vocabulary
     counts = [len(targets) for (_, targets), _ in block]
     targets = [target for (_, each), _ in block for target in each]
-    answer_ids, target_ids = (vocabulary.lookup(each) for each in ([answer for _, answer in block], targets))
+    answer_ids, target_ids = _numbers_of_tokens(vocabulary, [answer for _, answer in block], targets)
     length = max(preprocessor.target_length, *(int(ids.bounding_shape()[1]) for ids in (answer_ids, target_ids)))
     answer_ids, target_ids = (
         ids.to_tensor(PADDING_ID, shape=[None, length]).numpy() for ids in (answer_ids, target_ids)
     )
-    if vocabulary.unknown:
-        target_ids[target_ids == vocabulary.unknown_id] = -1
     distances = edit_distances(np.repeat(answer_ids, counts, axis=0), target_ids)
     starts = np.cumsum([0, *counts[:-1]])
     best = np.array([at + np.argmin(distances[at : at + count]) for at, count in zip(starts, counts, strict=True)])
     return [targets[at] for at in best], answer_ids, target_ids[best], distances[best]
+
+
+def _numbers_of_tokens(vocabulary, answers, targets):
+    """Tokens of two lists of strings as numbers from 1, the same for the same token, whether it is listed or not.
+
+    Returns:
+        Two int64 ragged tensors, `[strings, (length)]`. The text of the unknown token has the number -1 in answers.
+    """
+    answers, targets = vocabulary.tokenize(answers), vocabulary.tokenize(targets)
+    values = np.concatenate([answers.flat_values.numpy(), targets.flat_values.numpy()])
+    _, numbers = np.unique(values, return_inverse=True)
+    numbers += 1
+    count = len(answers.flat_values)
+    if vocabulary.unknown:
+        unknown = vocabulary.tokenize(vocabulary.join(tf.constant([[vocabulary.unknown_id]]))).flat_values[0].numpy()
+        numbers[:count][values[:count] == unknown] = -1
+    return (
+        answers.with_flat_values(tf.constant(numbers[:count])),
+        targets.with_flat_values(tf.constant(numbers[count:])),
+    )

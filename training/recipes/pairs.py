@@ -20,7 +20,8 @@ _MODELS = {model.__name__: model for model in (Seq2Seq, PeekySeq2Seq, AttentionS
 # How strings are read where no option is given, as the data sets' own preprocessors do.
 _PLAIN = {
     "source_split": "characters", "target_split": "characters", "lower_case": False, "normal_form": None,
-    "unknown": False, "reverse_target": False,
+    "unknown": False, "reverse_target": False, "max_tokens": None,
+    "copy_unknown": False,
 }  # fmt: skip
 _COUNTED_ROWS = 8192
 
@@ -37,7 +38,7 @@ class PairRecipe(AnswerRecipe):
         dataset: `AdditionData`, `CmudictData` or `DatesData`; `None` where the user brings the data.
         separator: str, what stands between source and target in files of pairs, see `read_pairs`.
         reverse, reverse_target: bool, see `PairPreprocessor`.
-        source_split, target_split: `"characters"` or `"whitespace"`, see `Vocabulary`.
+        source_split, target_split: `"characters"`, `"whitespace"` or `"words"`, see `Vocabulary`.
         lower_case, normal_form: see `PairPreprocessor.from_pairs`.
         unknown: bool, whether tokens of sources that training lacks are read as an unknown token, and not refused.
             `None` for `True` where the user brings the data, and `False` for a data set of its own.
@@ -54,6 +55,8 @@ class PairRecipe(AnswerRecipe):
         learning_rate: float, its highest value.
         decay: bool, whether the learning rate warms up and decays; else it is constant.
         beam_size: int, with how wide a beam the SavedModel of a preset answers; 1 for greedy answers.
+        max_tokens: int, how many tokens a vocabulary has at most, or `None`; see `PairPreprocessor.from_pairs`.
+        copy_unknown: bool, of `"AttentionSeq2Seq"`, see `PairPreprocessor`.
     """
 
     name: str
@@ -84,6 +87,8 @@ class PairRecipe(AnswerRecipe):
     decay: bool = True
     beam_size: int = 1
     separator: str = TAB
+    max_tokens: int | None = None
+    copy_unknown: bool = False
 
     dataset_classes = (AdditionData, CmudictData, DatesData)
     model_fields = (
