@@ -29,22 +29,23 @@ def scanned_digits():
     return (digits.images / 16).astype("float32"), digits.target.astype("int64")
 
 
-def draw_numbers(images, rows, bits):
+def draw_numbers(images, rows, bits, varied=False):
     """Draws numbers, given for each digit the image that it is drawn from.
 
     Args:
         images: float32 `[images, 8, 8]`, ink from 0 to 1.
         rows: int `[pictures, digits]`, which image stands at each place; -1 after the last one.
         bits: function from a shape to float64 numbers of it in [0, 1), each from raw random bits.
+        varied: bool, whether each digit is also bent, turned, and written with a thinner or broader pen.
 
     Returns:
         uint8 `[pictures, HEIGHT, WIDTH]`, dark ink on light paper.
     """
-    chunks = [_draw(images, rows[start : start + _CHUNK], bits) for start in range(0, len(rows), _CHUNK)]
+    chunks = [_draw(images, rows[start : start + _CHUNK], bits, varied) for start in range(0, len(rows), _CHUNK)]
     return np.concatenate(chunks)
 
 
-def _draw(images, rows, bits):
+def _draw(images, rows, bits, varied):
     count, places = rows.shape
     is_digit = rows >= 0
 
@@ -69,6 +70,12 @@ def _draw(images, rows, bits):
     heights = 8 * scale_y
     top = uniform(0, 1) * (HEIGHT - heights.max(axis=1, keepdims=True)) + uniform(-0.7, 0.7, count, places)
 
+    # === Hand ===
+    if varied:
+        turn, pen = uniform(-0.15, 0.15, count, places), uniform(0.6, 1.6, count, places)
+        up_by, side_by = uniform(0.0, 0.6, 2, count, places)
+        up_from, side_from = uniform(0.0, 2 * np.pi, 2, count, places)
+
     # === Ink ===
     ink = np.zeros((count, HEIGHT, WIDTH + _WINDOW), "float32")
     y = np.arange(HEIGHT)[:, None] + 0.5
@@ -80,7 +87,15 @@ def _draw(images, rows, bits):
         corner = np.floor(start - (_WINDOW - widths[drawn, place, None, None]) / 2).astype(int)
         from_y = (y - up) / sy - 0.5
         from_x = column + (x + corner - start + lean * (y - up - height / 2)) / sx - 0.5
+        if varied:
+            each = [values[drawn, place, None, None] for values in (turn, up_by, up_from, side_by, side_from)]
+            slope, high, high_from, wide, wide_from = each
+            # Bent by half a wave over a digit, upwards and sideways.
+            bent_y = from_y + slope * (from_x - 3.5) + high * np.sin(np.pi * from_x / 8 + high_from)
+            from_y, from_x = bent_y, from_x + wide * np.sin(np.pi * from_y / 8 + wide_from)
         sampled = _bilinear(images, rows[drawn, place], from_y, from_x)
+        if varied:
+            sampled = sampled ** pen[drawn, place, None, None]
         columns = corner + np.arange(_WINDOW)
         inside = (columns >= 0) & (columns < WIDTH)
         at = drawn[:, None, None], np.arange(HEIGHT)[:, None], np.where(inside, columns, WIDTH)

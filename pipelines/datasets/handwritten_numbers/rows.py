@@ -107,7 +107,7 @@ def number_rows(partition, split):
     def uniform(shape):
         return (bits.random_raw(int(np.prod(shape))) >> np.uint64(11)).reshape(shape) * 2.0**-53
 
-    return draw_numbers(images, rows, uniform), captions
+    return draw_numbers(images, rows, uniform, varied=split == "train"), captions
 
 
 def digits_of_split(labels, partition, split):
