@@ -109,8 +109,15 @@ class PairRecipe(Recipe):
             raise ValueError(f"label_smoothing must be in [0, 1). Received: label_smoothing={self.label_smoothing!r}")
         if not isinstance(self.beam_size, int) or self.beam_size < 1:
             raise ValueError(f"beam_size must be a whole number from 1. Received: beam_size={self.beam_size!r}")
-        if self.buckets is not None and (not isinstance(self.buckets, int) or self.buckets < 1):
-            raise ValueError(f"buckets must be a whole number from 1. Received: buckets={self.buckets!r}")
+        for name in ("buckets", "max_tokens"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(f"{name} must be a whole number from 1. Received: {name}={value!r}")
+        if self.copy_unknown and (self.model != "AttentionSeq2Seq" or self.max_tokens is None):
+            raise ValueError(
+                "copy_unknown needs a model with attention, and max_tokens. "
+                f"Received: model={self.model!r}, max_tokens={self.max_tokens}"
+            )
 
     @property
     def is_bidirectional(self):
