@@ -35,9 +35,9 @@ class PairPreprocessor(AnswerPreprocessor):
         mean_target_length: float, the targets' mean length in tokens, with their ends where there is room for them, by
             which a loss counts; see `SequenceCrossentropy`. `None` where it is not known.
         copy_unknown: bool. Whether an answer has, in place of each unknown token, the source's token that attention
-            points at (Luong et al. 2015, https://arxiv.org/abs/1410.8206, section 3.3, by attention in place of their
-            alignments): names and numbers, mostly. Both sides must be split into words, in the same way, and only
-            models with attention take it.
+            points at (after Luong et al. 2015, https://arxiv.org/abs/1410.8206, where another model aligns): a name or
+            a number, mostly. Both sides must be split into words, in the same way, and only models with attention take
+            it.
 
     Attributes:
         source_vocabulary: `Vocabulary` of the sources.

@@ -15,7 +15,11 @@ EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 SHORT = {"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "5", "WITHOUT_XLA": "1"}
 LIBRARIES = {"seqzoo", "keras", "numpy"}
 # A program that asks an export needs what runs it.
-RUNTIMES = {"search_and_export": {"tensorflow", "ai_edge_litert"}}
+RUNTIMES = {
+    "search_and_export": {"tensorflow", "ai_edge_litert"},
+    "translate": {"sacrebleu"},
+    "chat": {"chatterbot_corpus", "yaml"},
+}
 
 scripts = pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda script: script.stem)
 
@@ -24,11 +28,10 @@ scripts = pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=l
 def run(warm_python, tmp_path):
     """Runs an example in a temporary folder; returns what it prints."""
 
-    def run(name, *arguments):
+    def run(name, *arguments, **options):
         command = [warm_python / "python", str(EXAMPLES / f"{name}.py"), *arguments]
-        done = subprocess.run(
-            command, cwd=tmp_path, env={**os.environ, **SHORT}, capture_output=True, text=True, check=False
-        )
+        options |= {"cwd": tmp_path, "env": {**os.environ, **SHORT}, "capture_output": True, "text": True}
+        done = subprocess.run(command, check=False, **options)
         assert done.returncode == 0, done.stderr[-6000:]
         return done.stdout
 
@@ -76,9 +79,39 @@ def test_search_and_export_answers_from_both_exports(run, tmp_path):
     assert (tmp_path / "sums.tflite").exists()
 
 
+@pytest.mark.parametrize("option", [(), pytest.param(("--characters",), marks=pytest.mark.slow(minutes=1))])
+def test_translate_scores_sentences_that_it_has_not_read(run, tmp_path, option):
+    animals, places = ["cat", "dog", "hen", "pig", "cow", "bat"], ["house", "barn", "tree", "street", "river"]
+    numbers = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
+    rows = [(n, animal, place) for n in numbers for animal in animals for place in places]
+    lines = [f"I see {n} {a}s; a {p}!\tVu : {n} {a} (l'{p}) !\tCC-BY 2.0" for n, a, p in rows]
+    lines += [f"I see {n} {a}s; a {p}!\tJ'ai vu {n} {a}, l'{p}." for n, a, p in rows[::2]]
+    (tmp_path / "fra.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    scores, *translations = run("translate", "fra.txt", *option).splitlines()[-11:]
+    sentences = re.fullmatch(r"(\d+) sentences: [\d.]+ chrF, [\d.]+ BLEU; 0 cannot be read", scores)
+    assert len(translations) == 10
+    sources = [re.fullmatch(r"  (.*) -> .* \(right: Vu : .*\)", line)[1] for line in translations]
+    folder = "translate_characters" if option else "translate"
+    read = {line.split("\t")[0] for line in (tmp_path / f"{folder}.tsv").read_text("utf-8").splitlines()}
+    assert len(read) + int(sentences[1]) == len(rows)
+    assert read.isdisjoint(sources)
+    preprocessor = models.load(tmp_path / folder / "model.keras").preprocessor
+    assert preprocessor.source_vocabulary.split == ("characters" if option else "words")
+
+
+def test_chat_answers_lines_and_says_how_much_it_repeats(run, tmp_path):
+    share, *dialogue = run("chat", "korean", input="안녕\n" + 99 * "아 " + "\n").splitlines()[-5:]
+    assert re.fullmatch(
+        r"[\d.]+% of the answers to \d+ utterances that it has not read stand in the dialogues\.", share
+    )
+    assert dialogue[0] == "> 안녕"
+    assert dialogue[3].startswith("(source '아 아 ")
+    assert "안녕" in models.load(tmp_path / "chat_korean.keras").preprocessor.source_vocabulary.tokens
+
+
 @scripts
 def test_an_example_is_short(script):
-    assert len(script.read_text(encoding="utf-8").splitlines()) < 80
+    assert len(script.read_text(encoding="utf-8").splitlines()) < 100
 
 
 @scripts
@@ -95,4 +128,4 @@ def test_an_example_says_its_command_its_time_and_what_it_reaches(script):
     docstring = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))
     assert re.search(rf"^    python examples/{script.name}\b", docstring, re.MULTILINE)
     assert re.search(r"\d+ (s|min)\s+of CPU time", docstring)
-    assert re.search(r"\d+\.\d+(%| nats)", docstring)
+    assert re.search(r"\d+\.\d+(%| nats| chrF)", docstring)

@@ -31,6 +31,13 @@ def test_json_has_the_numbers(run, attention_files):
     assert facts == {"source": "ab", "answer": answer, "source_tokens": ["a", "b"], "answer_tokens": list(answer)}
 
 
+def test_words_are_shown_without_their_marks(run, tmp_path):
+    model = models.AttentionSeq2Seq.from_pairs([("I'm here.", "c'est (moi)!")], source_split="words", hidden_dim=4)
+    model.save(tmp_path / "model.keras")
+    status, output, _ = run("align", tmp_path / "model.keras", "I'm here.")
+    assert (status, output.splitlines()[1].split()) == (0, ["I", "'", "m", "here", "."])
+
+
 def test_picture_is_written_whole_and_nothing_else(run, attention_files, tmp_path):
     status, output, _ = run("align", attention_files[0], "abc", "--output", tmp_path / "alignment.png")
     assert (status, output.splitlines()[1]) == (0, f"written to    {tmp_path}/alignment.png")

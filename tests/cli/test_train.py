@@ -122,6 +122,24 @@ def test_model_and_vocabularies_are_as_the_options_say(train_briefly, tmp_path):
     assert errors.splitlines()[-1].startswith(f"error: {validation}:1: source 'HALLO unknown' has the word 'HALLO'")
 
 
+def test_sentences_are_split_bounded_and_copied_from_as_the_options_say(run, tmp_path):
+    data = tmp_path / "sentences.tsv"
+    data.write_text("".join(f"I see {a}, {b}!\tVu\u202f: {b} ({a})\n" for a in "abcdef" for b in "ghijkl"), "utf-8")
+    small = ["--epochs", 1, "--batch-size", 8, "--hidden-dim", 4, "--embedding-dim", 4, "--no-xla"]
+    words = ["--source-split", "words", "--target-split", "words", "--max-tokens", 8, "--copy-unknown"]
+    command = ["--data", data, *small, *words]
+    status, _, errors = run("train", "pairs_attention", *command, "--output", tmp_path / "run")
+    assert status == 0, errors
+    preprocessor = models.load(tmp_path / "run/model.keras").preprocessor
+    assert preprocessor.copy_unknown
+    assert preprocessor.target_vocabulary.unknown
+    assert {"Vu", "￭\u202f", "￭:", "(￭", "￭)"} <= set(preprocessor.target_vocabulary.tokens)
+    assert {len(preprocessor.source_vocabulary.tokens), len(preprocessor.target_vocabulary.tokens)} == {8}
+    status, _, errors = run("train", "pairs_peeky_reverse", *command, "--output", tmp_path / "other")
+    assert (status, (tmp_path / "other").exists()) == (2, False)
+    assert errors.splitlines()[-1].startswith("error: copy_unknown needs a model with attention, and max_tokens")
+
+
 @pytest.mark.filterwarnings("default")
 def test_files_with_another_separator_are_trained_on_evaluated_and_resumed_by_it(run, train_briefly, tmp_path):
     data, folder = tmp_path / "addition.txt", tmp_path / "run"
@@ -203,7 +221,7 @@ def test_few_pairs_are_passed_over_often_enough_unless_the_epochs_are_given(run,
         (["--dropout", "1"], "argument --dropout: must be a number from 0 and below 1, not '1'"),
         (["--label-smoothing", "-0.1"], "argument --label-smoothing: "),
         (["--normal-form", "nfc"], "argument --normal-form: invalid choice: 'nfc'"),
-        (["--source-split", "words"], "argument --source-split: invalid choice: 'words'"),
+        (["--source-split", "word"], "argument --source-split: invalid choice: 'word'"),
     ],
 )
 def test_wrong_options_are_one_error_line(train_briefly, tmp_path, options, message):

@@ -101,8 +101,15 @@ class PairRecipe(AnswerRecipe):
             raise ValueError(f"model must be one of {', '.join(_MODELS)}. Received: model={self.model!r}")
         if not isinstance(self.min_steps, int) or self.min_steps < 0:
             raise ValueError(f"min_steps must be a whole number from 0. Received: min_steps={self.min_steps!r}")
-        if self.buckets is not None and (not isinstance(self.buckets, int) or self.buckets < 1):
-            raise ValueError(f"buckets must be a whole number from 1. Received: buckets={self.buckets!r}")
+        for name in ("buckets", "max_tokens"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(f"{name} must be a whole number from 1. Received: {name}={value!r}")
+        if self.copy_unknown and (self.model != "AttentionSeq2Seq" or self.max_tokens is None):
+            raise ValueError(
+                "copy_unknown needs a model with attention, and max_tokens. "
+                f"Received: model={self.model!r}, max_tokens={self.max_tokens}"
+            )
 
     @property
     def is_bidirectional(self):

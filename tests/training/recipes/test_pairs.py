@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from seqzoo.models import AttentionSeq2Seq, ExactMatch
-from seqzoo.pipelines import AdditionData, DatesData, load_addition, load_dates
+from seqzoo.pipelines import AdditionData, DatesData, PairPreprocessor, load_addition, load_dates
 from seqzoo.training import PairRecipe, recipe
 
 
@@ -76,6 +76,9 @@ def test_encoder_is_bidirectional_as_the_recipe_or_else_the_model_has_it(pairs, 
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\)"),
         ({"label_smoothing": -0.1}, r"label_smoothing must be in \[0, 1\)"),
         ({"min_steps": -1}, "min_steps must be a whole number from 0"),
+        ({"max_tokens": 0}, "max_tokens must be a whole number from 1. Received: max_tokens=0"),
+        ({"copy_unknown": True, "max_tokens": 9}, "copy_unknown needs a model with attention, and max_tokens"),
+        ({"copy_unknown": True, "model": "AttentionSeq2Seq"}, "Received: model='AttentionSeq2Seq', max_tokens=None"),
     ],
 )
 def test_wrong_values_are_refused(wrong, message):
@@ -90,6 +93,17 @@ def test_strings_are_split_and_normalised_as_the_recipe_has_it():
     assert "H" in words.target_vocabulary.tokens
     pronunciation = PairRecipe("mine", "Seq2Seq", target_split="whitespace").preprocessor([("cat", "K AE1 T")])
     assert pronunciation.target_vocabulary.tokens == ["AE1", "K", "T"]
+
+
+def test_vocabularies_are_bounded_and_unknown_words_copied_as_the_recipe_has_it():
+    words = {"source_split": "words", "target_split": "words", "max_tokens": 2, "copy_unknown": True}
+    pairs = [("Hi, Tom!", "Salut, Tom !"), ("Hi, Mary!", "Salut !")]
+    preprocessor = dataclasses.replace(recipe("pairs_attention"), **words).preprocessor(pairs)
+    assert preprocessor == PairPreprocessor.from_pairs(pairs, **words, unknown=True)
+    assert preprocessor.copy_unknown
+    assert preprocessor.target_vocabulary.tokens == ["!", "Salut"]
+    with pytest.raises(ValueError, match="max_tokens must be at least 1, and needs unknown=True"):
+        dataclasses.replace(recipe("pairs_attention"), **words, unknown=False).preprocessor(pairs)
 
 
 def test_unknown_tokens_are_read_where_the_user_brings_the_data(pair_file, tmp_path):
