@@ -13,7 +13,7 @@ from seqzoo.models.layers.initializers import constructor_arguments
 from seqzoo.models.layers.recurrent import recurrent_layers
 from seqzoo.models.serving.id_functions import image_token_functions
 from seqzoo.models.serving.string_functions import image_functions
-from seqzoo.models.strings import check_errors_option, holds_strings
+from seqzoo.models.strings import check_errors_option, check_that_it_has_values, holds_strings
 from seqzoo.pipelines.image_preprocessor import ImagePreprocessor
 from seqzoo.pipelines.pictures import as_picture_pairs, as_pictures
 from seqzoo.runtime import check_threads_survive, unrolls
@@ -260,6 +260,7 @@ class ImageToText(AnsweringModel):
 
     def _of_pictures(self, answer, pictures, errors, **options):
         check_errors_option(errors)
+        check_that_it_has_values(pictures, "model.answer(the bytes of files)")
         sources, problems, alone = as_pictures(pictures)
         if errors == "raise":
             for row, problem in enumerate(problems, 1):
