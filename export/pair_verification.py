@@ -8,7 +8,7 @@ import tensorflow as tf
 from seqzoo.export.clients import answers_of_litert, answers_of_saved_model, steps_of_litert
 from seqzoo.export.comparison import NEAR_TIE, Verification, compared, compared_numbers, compared_with_numbers, gaps_of
 from seqzoo.models.losses import counted
-from seqzoo.pipelines import START_ID, as_pairs, load_test_rows
+from seqzoo.pipelines import START_ID, load_test_rows
 from seqzoo.pipelines.pair_batches import with_teacher_forcing
 from seqzoo.pipelines.pairs import decoded
 
@@ -33,7 +33,11 @@ class PairVerification(Verification):
     @functools.cached_property
     def rows(self):
         """`(sources, targets)`: lists of `str`, pictures of `bytes`; `None` in place of targets that are not known."""
-        pairs = load_test_rows(self.model.preprocessor) if self.data is None else as_pairs(self.data)
+        pairs = (
+            load_test_rows(self.model.preprocessor)
+            if self.data is None
+            else self.model.preprocessor.as_pairs(self.data)
+        )
         if pairs is None:
             return self._random_sources(), None
         rows = list(decoded(pairs, self.model.preprocessor.reads_text))

@@ -209,7 +209,6 @@ class ImageToText(AnsweringModel):
             ValueError: without any pair, or for a caption that is empty or not valid UTF-8.
         """
         check_threads_survive()
-        pairs = as_picture_pairs(pairs)
         return cls(ImagePreprocessor.from_pairs(pairs, height, width, target_split), **options)
 
     # === Answers ===

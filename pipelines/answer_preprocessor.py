@@ -49,6 +49,10 @@ class AnswerPreprocessor(Preprocessor):
         sources, errors = self.encode_sources(strings)
         return sources, errors != ""
 
+    def as_pairs(self, pairs):
+        """Pairs in any form that `fit` takes, as a `tf.data.Dataset` of `(source, target)` string scalars."""
+        return as_pairs(pairs)
+
     def normalize_source(self, source):
         """A source, such that those that are read as the same are equal."""
         return source
@@ -125,7 +129,7 @@ class AnswerPreprocessor(Preprocessor):
         will read. A data set that is streamed has the plain batches.
 
         Args:
-            pairs: what `as_pairs` takes.
+            pairs: what `as_pairs` takes; pictures as `fit` takes them.
             batch_size: int.
             shuffle_seed: int, or `None` to keep the order. The order differs from epoch to epoch, and is the same
                 sequence of orders for the same seed.
@@ -154,7 +158,15 @@ class AnswerPreprocessor(Preprocessor):
                 f"Received: batch_size={batch_size}, shuffle_buffer={shuffle_buffer}, buckets={buckets}"
             )
         return batches_of_pairs(
-            self, as_pairs(pairs), batch_size, shuffle_seed, drop_remainder, shuffle_buffer, epoch, buckets, weights
+            self,
+            self.as_pairs(pairs),
+            batch_size,
+            shuffle_seed,
+            drop_remainder,
+            shuffle_buffer,
+            epoch,
+            buckets,
+            weights,
         )
 
     def hold_out(self, pairs, seed=0, percent=10):
@@ -163,7 +175,7 @@ class AnswerPreprocessor(Preprocessor):
         Raises:
             ValueError: for no pair, or the first wrong one by its number, which it has not in the part it falls into.
         """
-        pairs, rows = as_pairs(pairs), 0
+        pairs, rows = self.as_pairs(pairs), 0
         for sources, targets in pairs.take(2**20).batch(ENCODED_ROWS):
             raise_first_error(self.pair_errors(sources, targets), 1 + rows)
             rows += len(sources)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from seqzoo.pipelines.answer_preprocessor import AnswerPreprocessor
 from seqzoo.pipelines.pair_batches import smallest_dtype
 from seqzoo.pipelines.pairs import decoded
-from seqzoo.pipelines.pictures import MAX_SIDE, decoded_pictures, grey_pictures
+from seqzoo.pipelines.pictures import MAX_SIDE, as_picture_pairs, decoded_pictures, grey_pictures
 from seqzoo.pipelines.vocabulary import Vocabulary, split_tokens
 
 
@@ -59,7 +59,8 @@ class ImagePreprocessor(AnswerPreprocessor):
         """A preprocessor for captions: their tokens, and the longest one as length.
 
         Args:
-            pairs: `tf.data.Dataset` of `(picture, caption)` string scalars; it is read once, in constant memory.
+            pairs: pairs of pictures and captions in any form that `fit` takes. A `tf.data.Dataset` is read once, in
+                constant memory.
             height: see the class.
             width: see the class.
             target_split: what a token of a caption is, see `Vocabulary`.
@@ -68,7 +69,7 @@ class ImagePreprocessor(AnswerPreprocessor):
             ValueError: without any pair, or for a caption that is empty or not valid UTF-8.
         """
         tokens, longest, count, rows = set(), 0, 0, 0
-        for _, caption in decoded(pairs, text_sources=False):
+        for _, caption in decoded(as_picture_pairs(pairs), text_sources=False):
             rows += 1
             split = split_tokens(caption, target_split)
             if not split:
@@ -103,6 +104,10 @@ class ImagePreprocessor(AnswerPreprocessor):
             `(pixels, errors)` as in `encode_sources`.
         """
         return grey_pictures(pixels, self.height, self.width)
+
+    def as_pairs(self, pairs):
+        """Pairs of pictures and captions in any form that `fit` takes; see `AnswerPreprocessor`."""
+        return as_picture_pairs(pairs)
 
     def stored_dtypes(self):
         """The types that hold an encoded source and an encoded target."""

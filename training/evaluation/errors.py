@@ -2,7 +2,7 @@
 
 import collections
 
-from seqzoo.pipelines import alternatives, as_pairs
+from seqzoo.pipelines import alternatives
 from seqzoo.training.evaluation.edit_distance import edit_steps
 from seqzoo.training.evaluation.pairs import answers_to
 
@@ -30,7 +30,7 @@ def error_analysis(model, pairs, beam_size=1, length_penalty=0.0):
     """
     preprocessor = model.preprocessor
     read, written = preprocessor.source_vocabulary, preprocessor.target_vocabulary
-    targets = alternatives(as_pairs(pairs), preprocessor)
+    targets = alternatives(preprocessor.as_pairs(pairs), preprocessor)
     answers, _ = answers_to(model, list(targets), beam_size=beam_size, length_penalty=length_penalty)
     lengths, errors, confusions = collections.Counter(), collections.Counter(), collections.Counter()
     for (source, right), answer in zip(targets.items(), answers, strict=True):

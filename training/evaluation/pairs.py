@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqzoo.models.losses import counted
-from seqzoo.pipelines import PADDING_ID, alternatives, as_pairs
+from seqzoo.pipelines import PADDING_ID, alternatives
 from seqzoo.pipelines.row_errors import raise_first_error
 from seqzoo.training.evaluation.edit_distance import edit_distances
 
@@ -26,7 +26,7 @@ def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.
 
     Args:
         model: `Seq2Seq`, or another model that answers sources. Its answers come from beam search, or are greedy.
-        pairs: what `as_pairs` takes. They are held in memory.
+        pairs: what `as_pairs` takes, or pairs of pictures and captions as `fit` takes them. They are held in memory.
         batch_size: int.
         beam_size: int, see `evaluate`.
         length_penalty: float, see `evaluate`.
@@ -49,7 +49,7 @@ def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.
         ValueError: naming the first pair that is not valid UTF-8; the first source if the model can read none; for no
             pair.
     """
-    preprocessor, pairs = model.preprocessor, as_pairs(pairs)
+    preprocessor, pairs = model.preprocessor, model.preprocessor.as_pairs(pairs)
     rows = sum(len(sources) for sources, _ in pairs.batch(_BLOCK_ROWS))
     if rows == 0:
         raise ValueError("There are no pairs to evaluate. Received an empty dataset.")
