@@ -1,6 +1,7 @@
 """Pictures to texts: a convolutional encoder under the decoders of seq2seq models."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -15,7 +16,7 @@ from seqzoo.models.serving.id_functions import image_token_functions
 from seqzoo.models.serving.string_functions import image_functions
 from seqzoo.models.strings import check_errors_option, check_that_it_has_values, holds_strings
 from seqzoo.pipelines.image_preprocessor import ImagePreprocessor
-from seqzoo.pipelines.pictures import as_picture_pairs, as_pictures
+from seqzoo.pipelines.pictures import as_file, as_picture_pairs, as_pictures
 from seqzoo.runtime import check_threads_survive, unrolls
 
 # The convolutions that halve the width as well as the height.
@@ -26,8 +27,8 @@ _HALVE_WIDTH = 2
 class ImageEncoder(RecurrentEncoder):
     """Encodes a picture: convolutions, and recurrent layers that read their columns in both directions.
 
-    After Shi et al. 2015 (https://arxiv.org/abs/1507.05717). Each convolution of 3 × 3 with a ReLU is followed by a
-    maximum over 2 × 2 pixels, from the third one on over 2 × 1.
+    After Shi et al. 2015 (https://arxiv.org/abs/1507.05717), with steps of two pixels in place of pooling: each
+    convolution of 3 × 3 with a ReLU halves the height, and the first two the width too.
 
     Args:
         height: int, pixels.
@@ -237,6 +238,14 @@ class ImageToText(AnsweringModel):
         options = {"n": n, "beam_size": beam_size, "length_penalty": length_penalty, "batch_size": batch_size}
         return self._of_pictures(super().n_best, strings, errors, **options)
 
+    def generate_each(self, strings, *args, **options):
+        """`generate` for any iterable of pictures, however long; see `AnsweringModel.generate_each`."""
+        return super().generate_each(map(as_file, strings), *args, **options)
+
+    def n_best_each(self, strings, *args, **options):
+        """`n_best` for any iterable of pictures, however long; see `AnsweringModel.n_best_each`."""
+        return super().n_best_each(map(as_file, strings), *args, **options)
+
     def align_tokens(self, string):
         """`align` with the tokens of the caption; the alignment has a column for each of the picture's.
 
@@ -255,7 +264,7 @@ class ImageToText(AnsweringModel):
         """Captions of pictures as `generate` returns them, or predictions on batches; see `StringModel.predict`."""
         if not self._is_data(x):
             return super().predict(x, batch_size, verbose, **options)
-        return super().predict(as_pictures(x)[0], verbose=verbose)
+        return np.atleast_1d(np.array(self.generate(x), dtype=np.str_))
 
     def _of_pictures(self, answer, pictures, errors, **options):
         check_errors_option(errors)

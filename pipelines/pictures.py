@@ -100,7 +100,7 @@ def as_pictures(pictures):
     for picture in [pictures] if alone else pictures:
         source, problem = b"", ""
         try:
-            source = _as_bytes(picture)
+            source = as_file(picture)
         except OSError as error:
             problem = f"the picture {str(picture)!r} cannot be read: {error.strerror}"
         except ValueError as error:
@@ -159,7 +159,8 @@ def _dataset_of_pairs(pairs):
     return as_pairs(pairs)
 
 
-def _as_bytes(picture):
+def as_file(picture):
+    """One picture, `bytes`, the name of a file or an array, as the bytes of a file; an `OSError` where it has none."""
     if isinstance(picture, str | pathlib.Path):
         return pathlib.Path(picture).read_bytes()
     return picture if isinstance(picture, bytes) else encoded_picture(picture)

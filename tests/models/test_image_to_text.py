@@ -130,3 +130,13 @@ def test_saves_aligns_and_exports(model, tmp_path, attention):
     report = export.litert(model, tmp_path / "model.tflite")
     assert report["different"] == 0
     assert report["inputs"]["serving_default"]["source"] == [-1, HEIGHT, WIDTH]
+
+
+def test_pictures_of_any_iterable_are_answered_one_by_one(model, tmp_path):
+    pictures, captions = bars(5, seed=4)
+    assert list(model.generate_each(iter(pictures))) == captions
+    assert [answers[0][0] for answers in model.n_best_each(map(encoded_picture, pictures), n=1)] == captions
+    with pytest.raises(FileNotFoundError):
+        list(model.generate_each([tmp_path / "missing.png"]))
+    with pytest.raises(ValueError, match="row 2: the picture"):
+        model.predict([encoded_picture(pictures[0]), tmp_path / "missing.png"])
