@@ -30,7 +30,8 @@ def read_dialogues(language):
     for file in sorted(pathlib.Path(chatterbot_corpus.__file__).parent.glob(f"data/{language}/*.yml")):
         for dialogue in yaml.safe_load(file.read_text(encoding="utf-8"))["conversations"]:
             pairs += itertools.pairwise(dialogue)
-    return [pair for pair in pairs if max(map(len, pair)) <= MAX_CHARACTERS and "\n" not in "".join(pair)]
+    short = (pair for pair in pairs if max(map(len, pair)) <= MAX_CHARACTERS and "\n" not in "".join(pair))
+    return [pair for pair in short if all(map(str.strip, pair))]
 
 
 def train(pairs, training, language):
