@@ -3,7 +3,8 @@
     python examples/chat.py [english|korean]
 
 The dialogues are those of https://pypi.org/project/chatterbot-corpus (BSD licence), without the longest utterances. It
-needs `pip install '.[examples]'`.
+needs `pip install '.[examples]'`. In English 40 epochs take 4 min of CPU time; 42.4% of the answers to held-out
+utterances are then utterances of the dialogues as they stand there. In Korean 100 epochs take 4 min, and 62.0% are.
 """
 
 import itertools
@@ -30,7 +31,8 @@ def read_dialogues(language):
     for file in sorted(pathlib.Path(chatterbot_corpus.__file__).parent.glob(f"data/{language}/*.yml")):
         for dialogue in yaml.safe_load(file.read_text(encoding="utf-8"))["conversations"]:
             pairs += itertools.pairwise(dialogue)
-    return [pair for pair in pairs if max(map(len, pair)) <= MAX_CHARACTERS and "\n" not in "".join(pair)]
+    short = (pair for pair in pairs if max(map(len, pair)) <= MAX_CHARACTERS and "\n" not in "".join(pair))
+    return [pair for pair in short if all(map(str.strip, pair))]
 
 
 def train(pairs, training, language):

@@ -100,8 +100,9 @@ class AnsweringModel(StringModel):
 
         Returns:
             For each string a list of `(answer, log_probability)`, best first: `str`, and the natural logarithm of its
-            probability as float. No answer stands twice in it. One list for one `str`. With `errors="return"`, a tuple
-            of the lists, empty for wrong rows, and the errors, as `generate` returns them.
+            probability as float. No answer stands twice in it, but two of `split="words"` may read alike. One list for
+            one `str`. With `errors="return"`, a tuple of the lists, empty for wrong rows, and the errors, as `generate`
+            returns them.
 
         Raises:
             ValueError: for a wrong string, as in `generate`; a beam below 1, or narrower than `n`.
