@@ -15,6 +15,7 @@ from seqzoo.export.litert.writer import litert
 from seqzoo.io.files import new_folder, read_json, write_json
 from seqzoo.models import card, load, presets
 from seqzoo.models.files.loading import preset_folder
+from seqzoo.pipelines import HandwrittenNumbersData
 
 RUNTIME = "@litertjs/core@2.5.3"
 """The npm package that runs models in a browser; it is fetched once, by `npm install`."""
@@ -29,6 +30,9 @@ _RUNTIME_FILES = {
     "wasm-utils/dist/index.js": "wasm-utils.js",
 }
 _EXAMPLE = "57+5"
+
+# How drawn digits are arranged, in pixels of the model's picture: their height, and the widest gap.
+_DRAWN_DIGITS = {"most": 5, "ink": 12, "gap": 3, "margin": 1}
 
 
 def page(output, models=None, runtime="node_modules"):
@@ -119,19 +123,31 @@ def _entry(name, model, folder):
     # Only of a preset is it known that it adds; other models of that vocabulary may have learnt anything.
     digits = made.get("digits")
     config = loaded.preprocessor.get_config()
-    read = loaded.preprocessor.source_vocabulary
+    about_sources = _about_pictures(loaded) if loaded.task == "pictures" else _about_texts(loaded, digits, made)
     return {
         "name": name,
         "file": f"models/{urllib.parse.quote(name)}.tflite",
         "about": _about(loaded, made),
         "kind": loaded.task,
         "digits": digits,
-        "example": _example(loaded, digits, made),
+        **about_sources,
+        **{name: value for name, value in config.items() if name not in ("vocabulary", "target_vocabulary")},
+    }
+
+
+def _about_texts(model, digits, made):
+    read = model.preprocessor.source_vocabulary
+    return {
+        "example": _example(model, digits, made),
         "tokens": read.tokens,
         "lower_case": read.lower_case,
         "normal_form": read.normal_form,
-        **{name: value for name, value in config.items() if name not in ("vocabulary", "target_vocabulary")},
     }
+
+
+def _about_pictures(model):
+    is_of_numbers = model.preprocessor == HandwrittenNumbersData().preprocessor()
+    return {"drawn_digits": _DRAWN_DIGITS if is_of_numbers else None}
 
 
 def _example(model, digits, made):
