@@ -121,9 +121,11 @@ async function ask(isOvertaken) {
 /** Shows the answer to a source step by step, over its `picture`, if it has one; `undefined` if overtaken. */
 async function showSteps(source, isOvertaken, picture) {
   const alignment = new Alignment(at('alignment'), model.parts(source).map(shown), picture);
+  const tokens = [];
   for await (const step of model.steps(source)) {
     if (isOvertaken()) return;
-    at('answer').textContent += (step.token && at('answer').textContent && model.separator) + step.token;
+    if (step.token) tokens.push(step.token);
+    at('answer').textContent = (entry.reverse_target ? tokens.toReversed() : tokens).join(model.separator);
     at('steps').append(bars(step));
     if (step.alignment && step.token) {
       at('aligned').hidden = false;
