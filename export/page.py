@@ -31,8 +31,10 @@ _RUNTIME_FILES = {
 }
 _EXAMPLE = "57+5"
 
-# How drawn digits are arranged, in pixels of the model's picture: their height, and the widest gap.
-_DRAWN_DIGITS = {"most": 5, "ink": 12, "gap": 3, "margin": 1}
+# How drawn digits are shown to a model of numbers: in pixels of its picture their height, the widest gap and the
+# margin, and the greys of ink and paper. Of 400 numbers that a program drew in many sizes, a model that reads 94% of
+# its test split read 93% so, and 72% just as they were drawn.
+_DRAWN_DIGITS = {"most": 5, "ink": 12.5, "gap": 3, "margin": 1, "greys": [0.1, 0.92]}
 
 
 def page(output, models=None, runtime="node_modules"):
@@ -123,14 +125,14 @@ def _entry(name, model, folder):
     # Only of a preset is it known that it adds; other models of that vocabulary may have learnt anything.
     digits = made.get("digits")
     config = loaded.preprocessor.get_config()
-    about_sources = _about_pictures(loaded) if loaded.task == "pictures" else _about_texts(loaded, digits, made)
+    reads_text = loaded.preprocessor.source_vocabulary is not None
     return {
         "name": name,
         "file": f"models/{urllib.parse.quote(name)}.tflite",
         "about": _about(loaded, made),
         "kind": loaded.task,
         "digits": digits,
-        **about_sources,
+        **(_about_texts(loaded, digits, made) if reads_text else _about_pictures(loaded)),
         **{name: value for name, value in config.items() if name not in ("vocabulary", "target_vocabulary")},
     }
 

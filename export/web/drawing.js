@@ -6,7 +6,7 @@ const WIDEST = 1280;
 const MAX_SIDE = 4096;
 
 export class Drawing {
-  /** Draws on a canvas what pointers draw; calls `changed()` with each stroke's beginning and end. */
+  /** Draws on a canvas what pointers draw; calls `began()` and `ended()` at each stroke's beginning and end. */
   constructor(canvas, {began, ended}) {
     this.canvas = canvas;
     const place = event => ({
@@ -74,13 +74,15 @@ export class Drawing {
     this.#show();
   }
 
-  /** What the model reads: float32 grey levels, height × width. */
+  /** What the model reads: float32 grey levels, height × width, each a whole 255th. */
   pixels() {
     const {width, height} = this.canvas;
     const context = blank(width, height);
     const isArranged = this.isOfDigits && !this.paper;
     this.#paint(context, isArranged ? arranged(this.strokes, this.frame) : this.strokes);
-    return averaged(greys(context.getImageData(0, 0, width, height)), width, this.detail);
+    const levels = averaged(greys(context.getImageData(0, 0, width, height)), width, this.detail);
+    const [ink, paper] = isArranged ? this.frame.greys : [0, 1];
+    return levels.map(level => Math.round(255 * (ink + (paper - ink) * level)) / 255);
   }
 
   /** Grey levels of the model's size as a picture to show, {url, proportion}. */

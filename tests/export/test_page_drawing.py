@@ -362,13 +362,15 @@ def ink(picture):
 
 @pytest.mark.parametrize("size", [0.15, 0.5, 0.9])
 def test_digits_of_any_size_are_scaled_to_one_height(opened, bars, size):
-    window = opened({"most": 5, "ink": 6, "gap": 1, "margin": 1})
+    window = opened({"most": 5, "ink": 6, "gap": 1, "margin": 1, "greys": [0.2, 0.8]})
     assert "up to 5 digits" in window.inner_text("#draw-hint")
     draw(window, *strokes_of("1", 0.1, 0.9 - size, size / 3, size))
     answer, _ = answer_of(window)
     assert answer == bars.generate(seen(window))
-    top, bottom, *_ = ink(levels(seen(window)))
-    assert (top, bottom) == (1, 7)
+    read = levels(seen(window))
+    assert ink(read)[:2] == (1, 7)
+    assert read.max() == 0.8 * 255
+    assert read.min() == pytest.approx(0.2 * 255, abs=30)
 
 
 def arranged(window, strokes, **frame):
@@ -384,10 +386,10 @@ def arranged(window, strokes, **frame):
 def test_digits_that_stand_apart_are_brought_together(opened):
     window = opened()
     # A 4 of two strokes, and far from it a 1, drawn before.
-    one, *four = arranged(window, [[(70, 3), (70, 8)], [(12, 3), (10, 6), (15, 6)], [(14, 4), (14, 8)]])[::-1]
-    assert np.ptp(np.concatenate([one, *four])[:, 1]) == pytest.approx(10)  # And the pen.
-    (left, right), one = sorted((np.concatenate(each)[:, 0] for each in ([one], four)), key=np.min), None
-    assert right.min() - left.max() == pytest.approx(2 + 3)
+    *four, one = arranged(window, [[(70, 3), (70, 8)], [(12, 3), (10, 6), (15, 6)], [(14, 4), (14, 8)]])
+    assert np.ptp(np.concatenate([*four, one])[:, 1]) == pytest.approx(10)  # And the pen.
+    assert one[:, 0].min() - np.concatenate(four)[:, 0].max() == pytest.approx(2 + 3)
+    assert [len(stroke) for stroke in four] == [3, 2]
     # Those that are closer stay as they were drawn, in proportion.
     near, far = arranged(window, [[(10, 3), (10, 8)], [(12, 3), (12, 8)]])
     assert far[0, 0] - near[0, 0] == pytest.approx(2 * 10 / 5)
