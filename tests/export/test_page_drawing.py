@@ -263,7 +263,7 @@ def test_clear_leaves_nothing(opened, tmp_path):
     window.click("#clear")
     window.wait_for_timeout(1000)
     assert is_white(window)
-    assert window.inner_text("#answer") == window.inner_text("#verdict") == ""
+    assert window.inner_text("#answer") == window.inner_text("#verdict") == window.inner_text("#picture-error") == ""
     assert window.locator("#steps li").count() == 0
     assert alignment_of(window) is None
     assert window.input_value("#picture") == ""
