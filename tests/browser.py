@@ -17,3 +17,35 @@ MISSING = [
     )
     if not is_there
 ]
+
+
+def choose(window, name):
+    """Chooses a model on the page, and waits until it is ready."""
+    window.select_option("#model", name)
+    window.wait_for_function(f"document.getElementById('status').textContent === '{name} is ready.'")
+
+
+def wait_for_answer(window, field):
+    """Waits until the page has answered, or said what is wrong with what is in a field."""
+    window.wait_for_function(
+        "field => document.getElementById('verdict').textContent"
+        " || document.getElementById(`${field}-error`).textContent",
+        arg=field,
+    )
+
+
+def alignment_of(window):
+    """The alignment that the page shows, a table of texts, its first row and column the headings; `None` without."""
+    if window.locator("#aligned").is_hidden():
+        return None
+    rows = window.locator("#alignment tr").all()
+    return [[cell.text_content() for cell in row.locator("th, td").all()] for row in rows]
+
+
+def assert_accessible(window):
+    """Fails for what hinders users of assistive technology, and if the page is wider than the window."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(window).response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+    assert window.evaluate("document.documentElement.scrollWidth <= innerWidth")

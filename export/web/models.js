@@ -1,4 +1,4 @@
-// The models: a .tflite file with its signatures; strings in, strings out.
+// The models: a .tflite file with its signatures; strings or pictures in, strings out.
 import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
 
 // What stands outside a vocabulary that has a token for it.
@@ -14,7 +14,8 @@ export async function load(entry) {
     const codePoints = [...(await run(model, 'vocabulary', {})).code_points];
     // Of words each id has several, and zeros after them.
     const [, width] = model.signatures.vocabulary.getOutputDetails()[0].shape;
-    return new (entry.kind === 'text' ? LanguageModel : Seq2Seq)(model, codePoints, entry, width);
+    const Kind = {pairs: Seq2Seq, pictures: ImageToText, text: LanguageModel}[entry.kind];
+    return new Kind(model, codePoints, entry, width);
   } catch (error) {
     model.delete();
     throw error;
@@ -78,7 +79,8 @@ class Model {
   delete() { this.model.delete(); }
 }
 
-export class Seq2Seq extends Model {
+/** What models have in common that answer sources, of whatever kind these are. */
+class AnsweringModel extends Model {
   constructor(model, codePoints, entry, width) {
     super(model, codePoints, entry);
     this.ofWords = width !== undefined;
@@ -86,6 +88,8 @@ export class Seq2Seq extends Model {
     for (let at = 0; at < codePoints.length; at += width ?? 1) {
       this.names.push(at === 0 ? '' : toText(codePoints.slice(at, at + (width ?? 1))) || UNKNOWN_TEXT);
     }
+    const details = model.signatures.decode_step.getInputDetails();
+    this.shapes = Object.fromEntries(details.map(each => [each.name, [...each.shape]]));
   }
 
   /** What stands between two tokens of an answer. */
@@ -93,24 +97,23 @@ export class Seq2Seq extends Model {
 
   /** The answer to a source. */
   async answer(source) {
-    const reply = await run(this.model, 'batch_1', {source: this.#padded(source)});
-    if (reply.error[0]) throw new Error(this.#reason(source));
+    const reply = await run(this.model, 'batch_1', {source: this.encoded(source)});
+    if (reply.error[0]) throw new Error(this.reason(source));
     return toText([...reply.answer]);
   }
 
   /**
    * The answer step by step: of each {token, probabilities: [[token, probability], …], alignment}, '' being its end. The
-   * alignment has a share for each character of the source, as the model reads it; undefined without attention.
+   * alignment has a share for each of the source's parts; undefined without attention.
    */
   async * steps(source) {
-    const states = await run(this.model, 'encode', {source: this.#padded(source)});
-    if (states.error[0]) throw new Error(this.#reason(source));
-    const shapes = this.#shapes();
+    const states = await run(this.model, 'encode', {source: this.encoded(source)});
+    if (states.error[0]) throw new Error(this.reason(source));
     let token = 0;
     for (let step = 0; step < this.entry.target_length; step++) {
       const inputs = {token: Int32Array.of(token)};
       for (const [name, value] of Object.entries(states)) {
-        if (name !== 'error') inputs[name] = [value, shapes[name]];
+        if (name !== 'error') inputs[name] = [value, this.shapes[name]];
       }
       const reply = await run(this.model, 'decode_step', inputs);
       const probabilities = [...reply.probabilities].map((share, id) => [this.names[id], share]);
@@ -118,26 +121,27 @@ export class Seq2Seq extends Model {
       yield {
         token: this.ofWords ? this.names[token] : toText([token]),
         probabilities: probabilities.filter((_, id) => id !== 1),
-        alignment: reply.alignment && [...reply.alignment].slice(0, [...this.normalized(source)].length),
+        alignment: reply.alignment && [...reply.alignment].slice(0, this.parts(source).length),
       };
       if (token <= 0) return;
       for (const name of Object.keys(reply)) if (name in states) states[name] = reply[name];
     }
   }
+}
 
-  #shapes() {
-    const details = this.model.signatures.decode_step.getInputDetails();
-    return Object.fromEntries(details.map(each => [each.name, [...each.shape]]));
-  }
+export class Seq2Seq extends AnsweringModel {
+  /** What an alignment has shares of: the characters of a source, as the model reads it. */
+  parts(source) { return [...this.normalized(source)]; }
 
-  #padded(source) {
+  /** A source as the file takes it, [data, shape]. */
+  encoded(source) {
     const points = toCodePoints(this.normalized(source));
-    if (points.length === 0 || points.length > this.entry.source_length) throw new Error(this.#reason(source));
+    if (points.length === 0 || points.length > this.entry.source_length) throw new Error(this.reason(source));
     return [Int32Array.from({length: this.entry.source_length}, (_, i) => points[i] ?? 0), [1, this.entry.source_length]];
   }
 
-  // In the words of seqzoo's own errors.
-  #reason(source) {
+  /** What is wrong with a source, in the words of seqzoo's own errors. */
+  reason(source) {
     const read = this.normalized(source), length = [...read].length;
     if (length === 0) return 'source is empty';
     if (length > this.entry.source_length) {
@@ -145,6 +149,16 @@ export class Seq2Seq extends Model {
     }
     return `source '${source}' has the character '${this.outsider(read)}', which is not in the vocabulary`;
   }
+}
+
+/** A model of pictures; a source is its grey levels, a Float32Array of height × width from 0 (black) to 1 (white). */
+export class ImageToText extends AnsweringModel {
+  /** What an alignment has shares of: columns of the picture, from left to right. */
+  parts() { return Array.from({length: this.shapes.mask?.[1] ?? 0}, (_, at) => `column ${at + 1}`); }
+
+  encoded(pixels) { return [pixels, [1, this.entry.height, this.entry.width]]; }
+
+  reason() { return 'the picture must have levels from 0 (black) to 1 (white)'; }
 }
 
 export class LanguageModel extends Model {

@@ -1,10 +1,15 @@
 // The page: chooses a model, runs it, and shows its output.
 import {Alignment} from './alignment.js';
 import {drawCurves} from './chart.js';
+import {Drawing} from './drawing.js';
 import {load} from './models.js';
 
 const SUMS = 1000;
 const STEP_MILLISECONDS = 120;
+// After the end of a stroke; a digit may have another one.
+const READ_MILLISECONDS = 800;
+const HEADINGS = {pairs: 'Answer a source', pictures: 'Read a picture'};
+const ALIGNED = {pairs: 'character of the source', pictures: 'column of the picture, as the model sees it,'};
 const at = id => document.getElementById(id);
 const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
 const isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
@@ -15,6 +20,8 @@ let model, entry;
 // The task begun last, loading or answering; tasks that were overtaken stop and show nothing.
 let loads = 0, runs = 0;
 let running = Promise.resolve();
+const drawing = new Drawing(at('canvas'), {began: waitForMore, ended: readSoon});
+let reading;
 
 try {
   const reply = await fetch('models.json');
@@ -25,6 +32,9 @@ try {
   at('model').addEventListener('change', choose);
   at('ask-form').addEventListener('submit', event => { event.preventDefault(); begin(ask, 'source'); });
   at('write-form').addEventListener('submit', event => { event.preventDefault(); begin(write, 'prompt'); });
+  at('draw-form').addEventListener('submit', event => { event.preventDefault(); begin(read, 'picture'); });
+  at('clear').addEventListener('click', clearDrawing);
+  at('picture').addEventListener('change', () => begin(readFile, 'picture'));
   at('many').addEventListener('click', () => begin(askMany, 'source'));
   drawCurves(at('chart'), curves);
   await choose();
@@ -35,7 +45,7 @@ try {
 /** Loads a model and shows its part of the page, once what the last one was doing has ended. */
 async function show(chosen) {
   const mine = ++loads;
-  runs++;
+  waitForMore();
   at('pairs').hidden = at('text').hidden = true;
   at('about').textContent = chosen.about;
   at('status').textContent = `Loading ${chosen.name} …`;
@@ -54,23 +64,36 @@ async function show(chosen) {
   at('status').textContent = `${entry.name} is ready.`;
   at('pairs').hidden = entry.kind === 'text';
   at('text').hidden = entry.kind !== 'text';
-  at('sums').hidden = !entry.digits;
   if (entry.kind === 'text') return;
+  at('ask').textContent = HEADINGS[entry.kind];
+  at('aligned-label').textContent = `Attention: the share of each ${ALIGNED[entry.kind]} in each step of the answer, a row`;
+  at('steps').classList.toggle('words', model.ofWords);
+  at('ask-form').hidden = entry.kind !== 'pairs';
+  at('draw-form').hidden = entry.kind !== 'pictures';
+  at('sums').hidden = !entry.digits;
+  if (entry.kind === 'pictures') return startDrawing();
   at('source-label').textContent = entry.digits ? `A sum, each number of up to ${entry.digits} digits` : 'Source';
   at('source').value = entry.example;
   await begin(ask, 'source');
 }
 
 function clear() {
-  for (const id of ['answer', 'verdict', 'written', 'speed', 'many-result']) at(id).textContent = '';
-  for (const id of ['steps', 'many-wrong', 'alignment']) at(id).replaceChildren();
+  clearAnswer();
+  for (const id of ['written', 'speed', 'many-result']) at(id).textContent = '';
+  at('many-wrong').replaceChildren();
+  for (const id of ['source', 'prompt', 'picture']) showError(id, '');
+}
+
+function clearAnswer() {
+  at('answer').textContent = at('verdict').textContent = '';
+  for (const id of ['steps', 'alignment']) at(id).replaceChildren();
   at('aligned').hidden = true;
-  for (const id of ['source', 'prompt']) showError(id, '');
 }
 
 /** Does one thing at a time: what was begun before ends first, which it does at its next look at the clock. */
 function begin(action, field) {
-  const mine = ++runs;
+  waitForMore();
+  const mine = runs;
   const isOvertaken = () => mine !== runs;
   running = running.then(async () => {
     if (isOvertaken()) return;
@@ -86,30 +109,80 @@ function begin(action, field) {
 
 async function ask(isOvertaken) {
   const source = at('source').value;
-  at('answer').textContent = at('verdict').textContent = '';
-  at('steps').replaceChildren();
-  at('aligned').hidden = true;
-  const alignment = new Alignment(at('alignment'), [...model.normalized(source)].map(shown));
-  for await (const step of model.steps(source)) {
-    at('answer').textContent += (step.token && at('answer').textContent && model.separator) + step.token;
-    at('steps').append(bars(step));
-    if (step.alignment && step.token) {
-      at('aligned').hidden = false;
-      alignment.add(shown(step.token), step.alignment);
-    }
-    if (!isStill) await pause(STEP_MILLISECONDS);
-    if (isOvertaken()) return;
-  }
-  const answer = at('answer').textContent;
+  clearAnswer();
+  const answer = await showSteps(source, isOvertaken);
+  if (answer === undefined) return;
   const right = sumOf(source);
   at('verdict').className = right === undefined ? '' : answer === right ? 'right' : 'wrong';
   at('verdict').textContent = right === undefined ? `${source} → ${answer}`
     : answer === right ? `right: ${source} = ${right}` : `wrong: ${source} = ${right}`;
 }
 
+/** Shows the answer to a source step by step, over its `picture`, if it has one; `undefined` if overtaken. */
+async function showSteps(source, isOvertaken, picture) {
+  const alignment = new Alignment(at('alignment'), model.parts(source).map(shown), picture);
+  const tokens = [];
+  for await (const step of model.steps(source)) {
+    if (isOvertaken()) return;
+    if (step.token) tokens.push(step.token);
+    at('answer').textContent = (entry.reverse_target ? tokens.toReversed() : tokens).join(model.separator);
+    at('steps').append(bars(step));
+    if (step.alignment && step.token) {
+      at('aligned').hidden = false;
+      alignment.add(shown(step.token), step.alignment);
+    }
+    if (!isStill) await pause(STEP_MILLISECONDS);
+  }
+  return isOvertaken() ? undefined : at('answer').textContent;
+}
+
 function sumOf(source) {
   const operands = entry.digits ? source.match(/^(\d+)\+(\d+)$/) : null;
   return operands ? String(BigInt(operands[1]) + BigInt(operands[2])) : undefined;
+}
+
+function startDrawing() {
+  drawing.start(entry);
+  at('picture').value = '';
+  at('draw-hint').textContent = entry.drawn_digits
+    ? `Draw a number of up to ${entry.drawn_digits.most} digits, with a mouse, a finger or a pen.`
+    : 'Draw a picture, with a mouse, a finger or a pen.';
+}
+
+/** Ends what is being done; nothing is read before it is asked for again. */
+function waitForMore() {
+  runs++;
+  clearTimeout(reading);
+}
+
+function readSoon() {
+  waitForMore();
+  reading = setTimeout(() => begin(read, 'picture'), READ_MILLISECONDS);
+}
+
+async function read(isOvertaken) {
+  clearAnswer();
+  if (drawing.isEmpty) throw new Error('There is no picture yet: draw one, or choose a file');
+  const pixels = drawing.pixels();
+  const answer = await showSteps(pixels, isOvertaken, drawing.picture(pixels));
+  if (answer === undefined) return;
+  at('verdict').className = '';
+  at('verdict').textContent = `picture → ${answer}`;
+}
+
+async function readFile(isOvertaken) {
+  const [file] = at('picture').files;
+  if (!file) return;
+  clearAnswer();
+  drawing.clear();
+  await drawing.open(file);
+  if (!isOvertaken()) await read(isOvertaken);
+}
+
+function clearDrawing() {
+  waitForMore();
+  clear();
+  startDrawing();
 }
 
 function bars({token: chosen, probabilities}) {

@@ -1,12 +1,16 @@
 """Models to export: of sums, and of text, with weights that make them answer something; and one that was built."""
 
+import contextlib
 import dataclasses
+import threading
 
 import keras
 import numpy as np
 import pytest
+from browser import CHROMIUM, MISSING
 
 from seqzoo.export import build
+from seqzoo.export.page import server
 from seqzoo.models import AttentionSeq2Seq, LanguageModel, PeekySeq2Seq, Seq2Seq
 from seqzoo.pipelines import START_ID, AdditionData, PairPreprocessor, TextPreprocessor, Vocabulary
 from seqzoo.training import RECIPES
@@ -128,3 +132,51 @@ def built(sums_recipe, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(RECIPES, "addition_peeky_reverse", sums_recipe())
         return folder, build(sums_recipe(), folder, verbose=0)
+
+
+@pytest.fixture(scope="module")
+def needs_browser():
+    """Skips where there is no browser, before anything is made for it."""
+    if MISSING:
+        pytest.skip(f"the page's tests need {' and '.join(MISSING)}")
+
+
+@pytest.fixture(scope="module")
+def served():
+    """`served(folder)` is the URL of a folder."""
+    with contextlib.ExitStack() as stack:
+
+        def serve(folder):
+            serving = stack.enter_context(server(folder))
+            stack.callback(serving.shutdown)
+            threading.Thread(target=serving.serve_forever, daemon=True).start()
+            return f"http://127.0.0.1:{serving.server_port}/"
+
+        yield serve
+
+
+@pytest.fixture(scope="module")
+def browser(needs_browser):
+    """Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # As root, as in containers, Chromium has no sandbox.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    """A folder that has the runtime's files, with nothing in them."""
+    folder = tmp_path / "node_modules/@litertjs"
+    for name in ("core/dist/index.js", "wasm-utils/dist/index.js"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).touch()
+    (folder / "core/wasm").mkdir()
+    for name in ("", "_compat"):
+        for ending in ("js", "wasm"):
+            (folder / f"core/wasm/litert_wasm{name}_internal.{ending}").touch()
+    (folder / "core/package.json").write_text('{"version": "2.5.3"}')
+    return folder.parent

@@ -4,18 +4,17 @@ import json
 import os
 import pathlib
 import re
-import threading
 import time
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from browser import CHROMIUM, MISSING, NODE_MODULES
+from browser import MISSING, NODE_MODULES, alignment_of, assert_accessible, choose, wait_for_answer
 
 from seqzoo.export import page
 from seqzoo.export.page import server
-from seqzoo.models import Greedy, PeekySeq2Seq, card, from_preset, load, presets
+from seqzoo.models import AttentionSeq2Seq, Greedy, PeekySeq2Seq, card, from_preset, load, presets
 from seqzoo.pipelines import START_ID, PairPreprocessor
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -37,10 +36,8 @@ def site_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def site(site_folder, phones):
+def site(site_folder, phones, needs_browser, served):
     """The URL of a page with presets and two models of files, one with attention, in a subfolder."""
-    if MISSING:
-        pytest.skip(f"the page's tests need {' and '.join(MISSING)}")
     folder = site_folder
     keras.utils.set_random_seed(0)
     preprocessor = PairPreprocessor.from_pairs([("a", "b"), ("ba", "ab")])
@@ -50,22 +47,7 @@ def site(site_folder, phones):
     files = [folder / "my 50%.keras", folder / f"{PHONES}.keras"]
     names = page(folder / "deep/er", [SUMS, TEXT, *OTHERS, *files], NODE_MODULES)
     assert names == [SUMS, TEXT, *OTHERS, "my 50%", PHONES]
-    with server(folder) as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{serving.server_port}/deep/er/"
-        serving.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser(site):
-    """Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # As root, as in containers, Chromium has no sandbox.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    return f"{served(folder)}deep/er/"
 
 
 @pytest.fixture(scope="module")
@@ -87,18 +69,11 @@ def opened(browser, site, requested):
     assert errors == []
 
 
-def choose(window, name):
-    window.select_option("#model", name)
-    window.wait_for_function(f"document.getElementById('status').textContent === '{name} is ready.'")
-
-
 def ask(window, source):
     """The page's answer and what it says of it; of a wrong source an empty answer and the error."""
     window.fill("#source", source)
     window.press("#source", "Enter")
-    window.wait_for_function(
-        "document.getElementById('verdict').textContent || document.getElementById('source-error').textContent"
-    )
+    wait_for_answer(window, "source")
     return window.inner_text("#answer"), window.inner_text("#verdict"), window.inner_text("#source-error")
 
 
@@ -220,39 +195,43 @@ def test_model_of_a_file_answers_as_in_python_and_is_not_judged(opened, site_fol
         assert verdict == f"{source} → {answer}"
 
 
-def cells(window):
-    """The alignment as a table of texts, its first row and column the headings; `None` where none is shown."""
-    if window.locator("#aligned").is_hidden():
-        return None
-    rows = window.locator("#alignment tr").all()
-    return [[cell.text_content() for cell in row.locator("th, td").all()] for row in rows]
-
-
 def test_alignment_is_a_table_of_the_shares_that_the_model_aligns(browser, site, phones):
     """With the file's weights in float16."""
-    from axe_playwright_python.sync_playwright import Axe
-
     window = browser.new_context(viewport={"width": 360, "height": 800}, reduced_motion="reduce").new_page()
     window.goto(site)
     choose(window, PHONES)
     for source in ("CHAtk", "hatch"):
         answer, alignment = phones.align(source)
         assert ask(window, source)[:2] == (answer, f"{source} → {answer}")
-        (empty, *characters), *rows = cells(window)
+        (empty, *characters), *rows = alignment_of(window)
         assert (empty, characters) == ("", list(source.lower()))
         assert [row[0] for row in rows] == answer.split()
         shown = [[float(cell.removesuffix("%")) for cell in row[1:]] for row in rows]
         np.testing.assert_allclose(shown, 100 * alignment, atol=2)
     expected = "source 'caX' has the character 'x', which is not in the vocabulary"
     assert ask(window, "caX") == ("", "", expected)
-    assert cells(window) is None
+    assert alignment_of(window) is None
     ask(window, "CHAtk")
-    found = Axe().run(window).response["violations"]
-    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
-    assert window.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert_accessible(window)
     choose(window, SUMS)
     window.wait_for_function("document.getElementById('verdict').textContent")
-    assert cells(window) is None
+    assert alignment_of(window) is None
+
+
+def test_answer_that_was_learnt_backwards_is_shown_forwards(browser, pronunciations, served, tmp_path):
+    keras.utils.set_random_seed(3)
+    preprocessor = PairPreprocessor.from_pairs(pronunciations, target_split="whitespace", reverse_target=True)
+    model = AttentionSeq2Seq(preprocessor, embedding_dim=6, hidden_dim=8)
+    numbers = np.random.default_rng(4)
+    model.set_weights([numbers.normal(0, 1.5, weight.shape) for weight in model.get_weights()])
+    model.save(tmp_path / "backwards.keras")
+    page(tmp_path / "page", [tmp_path / "backwards.keras"], NODE_MODULES)
+    window = browser.new_context(reduced_motion="reduce").new_page()
+    window.goto(f"{served(tmp_path)}page/")
+    choose(window, "backwards")
+    answers = {source: model.generate(source) for source in ("chatk", "hatch", "sp", "pus")}
+    assert any(answer.split() != answer.split()[::-1] for answer in answers.values())
+    assert {source: ask(window, source)[0] for source in answers} == answers
 
 
 def test_alignment_grows_with_the_answer(browser, site, phones):
@@ -371,8 +350,6 @@ def test_first_answer_and_later_ones_take_little_longer_than_the_runtime_alone(b
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_is_accessible(browser, site, scheme):
     """On a wide screen and on a narrow one."""
-    from axe_playwright_python.sync_playwright import Axe
-
     window = browser.new_context(color_scheme=scheme, reduced_motion="reduce").new_page()
     window.goto(site)
     window.wait_for_function("document.getElementById('verdict').textContent")
@@ -380,10 +357,7 @@ def test_page_is_accessible(browser, site, scheme):
         choose(window, name)
         for width in (1200, 360):
             window.set_viewport_size({"width": width, "height": 800})
-            found = Axe().run(window).response["violations"]
-            found = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
-            assert found == [], (name, width)
-            assert window.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
+            assert_accessible(window)
 
 
 def test_page_works_by_keyboard(browser, site):
@@ -395,21 +369,6 @@ def test_page_works_by_keyboard(browser, site):
         window.keyboard.press("Tab")
         visited.append(window.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
     assert visited == ["model", "source", "Answer", "many", "The numbers"]
-
-
-@pytest.fixture
-def runtime(tmp_path):
-    """A folder that has the runtime's files, with nothing in them."""
-    folder = tmp_path / "node_modules/@litertjs"
-    for name in ("core/dist/index.js", "wasm-utils/dist/index.js"):
-        (folder / name).parent.mkdir(parents=True)
-        (folder / name).touch()
-    (folder / "core/wasm").mkdir()
-    for name in ("", "_compat"):
-        for ending in ("js", "wasm"):
-            (folder / f"core/wasm/litert_wasm{name}_internal.{ending}").touch()
-    (folder / "core/package.json").write_text('{"version": "2.5.3"}')
-    return folder.parent
 
 
 def test_page_opens_with_the_model_that_is_named_first_or_else_makes_the_fewest_errors(runtime, tmp_path):
