@@ -19,16 +19,16 @@ from seqzoo.pipelines.image_preprocessor import ImagePreprocessor
 from seqzoo.pipelines.pictures import as_file, as_picture_pairs, as_pictures
 from seqzoo.runtime import check_threads_survive, unrolls
 
-# The convolutions that halve the width as well as the height.
-_HALVE_WIDTH = 2
+# How many pixels each convolution goes on by, up and down and sideways; later ones as the last of these.
+_STRIDES = ((1, 1), (2, 2), (2, 2), (2, 1))
 
 
 @keras.saving.register_keras_serializable("seqzoo")
 class ImageEncoder(RecurrentEncoder):
     """Encodes a picture: convolutions, and recurrent layers that read their columns in both directions.
 
-    After Shi et al. 2015 (https://arxiv.org/abs/1507.05717), with steps of two pixels in place of pooling: each
-    convolution of 3 × 3 with a ReLU halves the height, and the first two the width too.
+    After Shi et al. 2015 (https://arxiv.org/abs/1507.05717), with strides in place of pooling. Convolutions are 3 × 3
+    with a ReLU: the first one keeps the size, the next two halve height and width, and all others the height.
 
     Args:
         height: int, pixels.
@@ -54,7 +54,7 @@ class ImageEncoder(RecurrentEncoder):
         self,
         height,
         width,
-        filters=(16, 32, 64),
+        filters=(24, 32, 64, 64),
         hidden_dim=64,
         cell="lstm",
         num_layers=1,
@@ -74,7 +74,7 @@ class ImageEncoder(RecurrentEncoder):
             keras.layers.Conv2D(
                 number,
                 3,
-                strides=(2, 2 if i < _HALVE_WIDTH else 1),
+                strides=_STRIDES[min(i, len(_STRIDES) - 1)],
                 padding="same",
                 activation="relu",
                 kernel_initializer="he_normal",
@@ -127,6 +127,7 @@ class ImageToText(AnsweringModel):
         dropout: float in [0, 1), as in `Seq2Seq`.
         attention: bool, whether each step of the decoder reads the picture's columns by attention; else each step
             sees the encoder's last state.
+        unroll: bool, or `None` to unroll over few columns and short captions where there is no GPU.
         initializer: `"keras"` or `"book"`, see `initializer_options`.
         dtype: dtype policy; `None` for Keras' global one.
 
@@ -151,13 +152,14 @@ class ImageToText(AnsweringModel):
     def __init__(
         self,
         preprocessor,
-        filters=(16, 32, 64),
+        filters=(24, 32, 64, 64),
         embedding_dim=32,
         hidden_dim=64,
         cell="lstm",
         num_layers=1,
         dropout=0.0,
         attention=True,
+        unroll=None,
         initializer="keras",
         dtype=None,
         **kwargs,
@@ -165,14 +167,15 @@ class ImageToText(AnsweringModel):
         config = constructor_arguments(locals())
         config["filters"] = list(filters)
         height, width, length = (getattr(preprocessor, name) for name in ("height", "width", "target_length"))
-        unroll = unrolls(width, length)
+        if unroll is None:
+            unroll = unrolls(_columns(width, len(config["filters"])), length)
         check_limits(num_layers + len(config["filters"]), [height, width, length], unroll)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         config["dtype"] = policy.name
         shared = {
             name: config[name] for name in ("hidden_dim", "cell", "num_layers", "dropout", "initializer", "dtype")
         }
-        shared["unroll"] = unroll
+        shared["unroll"] = self.unroll = unroll
 
         # === Layers ===
         self.attends = bool(attention)
@@ -304,3 +307,10 @@ class ImageToText(AnsweringModel):
 
     def _string_data(self, x, y):
         return as_picture_pairs(x, y)
+
+
+def _columns(width, convolutions):
+    """The columns that are left of a picture after so many convolutions."""
+    for _, stride in _STRIDES[:convolutions]:
+        width = -(-width // stride)
+    return width

@@ -19,7 +19,14 @@ _OPTIONS = {
 
 
 def constructor_arguments(names):
-    """The arguments of a constructor as `get_config` returns them, from its `locals()`, taken before all else."""
+    """The arguments of a constructor as `get_config` returns them, from its `locals()`, taken before all else.
+
+    Raises:
+        TypeError: for keyword arguments that are none; Keras passes over them.
+    """
+    unknown = sorted(set(names.get("kwargs", ())) - {"name", "trainable"})
+    if unknown:
+        raise TypeError(f"{type(names['self']).__name__} has no argument {unknown[0]!r}")
     return {name: value for name, value in names.items() if name not in ("self", "__class__", "preprocessor", "kwargs")}
 
 

@@ -30,8 +30,10 @@ def seq2seq_token_functions(model, beam_size=1, length_penalty=0.0):
 def image_token_functions(model, beam_size=1, length_penalty=0.0):
     """Id functions of an `ImageToText`: those of a `Seq2Seq`, of grey pictures.
 
-    `source` is float32 `[batch, height, width]` from 0, black, to 1, of the model's own height and width.
+    `source` is float32 `[batch, height, width]` from 0, black, to 1, of the model's own height and width. Recurrent
+    layers are unrolled: LiteRT has no loop as that in which they read many columns.
     """
+    model = model if model.unroll else model.copy_with(unroll=True)
 
     def encoded(source):
         levels = tf.clip_by_value(tf.round(255.0 * source), 0.0, 255.0)

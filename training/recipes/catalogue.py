@@ -72,7 +72,7 @@ RECIPES = {
             epochs=20,
             learning_rate=5e-3,
         ),
-        ImageRecipe("read_numbers", HandwrittenNumbersData(), dropout=0.1, shards=1),
+        ImageRecipe("read_numbers", HandwrittenNumbersData(), dropout=0.15, epochs=18, shards=1),
         # What to begin with on pairs of one's own: attention, and no fewer steps than it takes to learn.
         PairRecipe(
             "pairs_attention",

@@ -30,7 +30,7 @@ class ImageRecipe(AnswerRecipe):
     name: str
     dataset: HandwrittenNumbersData | None = None
     model: str = "ImageToText"
-    filters: tuple[int, ...] = (32, 64, 64)
+    filters: tuple[int, ...] = (24, 32, 64, 64)
     embedding_dim: int = 32
     hidden_dim: int = 64
     cell: str = "lstm"
