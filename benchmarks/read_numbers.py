@@ -1,8 +1,8 @@
 """How well handwritten numbers are read: `python benchmarks/read_numbers.py --output DIR`.
 
-Trains the recipe `read_numbers` on each of the three partitions of the scanned digits, and scores each model once on its
-test pictures. A training that was cut off goes on when the command is run again with the same DIR. It takes about three
-quarters of an hour of CPU time.
+Trains the recipe `read_numbers` on each of the three partitions of the scanned digits, and scores each model once on
+its test pictures. A training that was cut off goes on when the command is run again with the same DIR. It takes about
+three quarters of an hour of CPU time.
 """
 
 import argparse

@@ -140,3 +140,15 @@ def test_pictures_of_any_iterable_are_answered_one_by_one(model, tmp_path):
         list(model.generate_each([tmp_path / "missing.png"]))
     with pytest.raises(ValueError, match="row 2: the picture"):
         model.predict([encoded_picture(pictures[0]), tmp_path / "missing.png"])
+
+
+def test_wide_pictures_are_exported_too(tmp_path):
+    """They have more columns than are unrolled, in which a loop reads them that LiteRT has not."""
+    keras.utils.set_random_seed(0)
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 4, 140), "uint8")
+    model = ImageToText.from_pairs(
+        list(zip(pictures, ["a", "b", "a b", "b"], strict=True)), 4, 140, filters=(2, 2), hidden_dim=4
+    )
+    assert not model.unroll
+    report = export.litert(model, tmp_path / "model.tflite", data=list(zip(pictures, ["a"] * 4, strict=True)))
+    assert report["rows"] == report["equal"] == 4

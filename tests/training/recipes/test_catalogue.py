@@ -19,6 +19,7 @@ TRAINING_MINUTES = {
     "addition_peeky": 2.2,
     "addition_peeky_reverse": 7.6,
     "addition_5_digits": 14.6,
+    "addition_9_digits": 110,
     "dates": 6.5,
 }
 
@@ -51,7 +52,7 @@ def test_recipe_builds_the_model_it_names(name, pairs):
 @pytest.mark.parametrize("name", RECIPES)
 def test_command_names_data_where_the_recipe_has_none(name):
     chosen = recipe(name)
-    brings_data = name.startswith("addition_") or name in ("dates", "pronounce_english", *presets())
+    brings_data = name.startswith("addition_") or name in ("dates", "pronounce_english", "read_numbers", *presets())
     assert (chosen.dataset is not None) is brings_data
     assert chosen.command == f"seqzoo train {name} --output DIR" + ("" if brings_data else " --data FILE")
 
