@@ -88,6 +88,7 @@ def steps_of_litert(interpreter, model):
 
     def answer(source):
         source = encoded([source])
+        is_read = source[0] > 0 if source.ndim == 2 else True  # All columns of a picture are.
         states = {name: value for name, value in encode(source=source).items() if name != "error"}
         token, tokens = np.zeros([1], "int32"), []
         alignment = np.zeros(lengths, "float32") if attends else None
@@ -99,7 +100,7 @@ def steps_of_litert(interpreter, model):
                 break
             tokens.append(code_points[token[0]] if of_words else token)
             if attends:
-                alignment[at] = np.where(states["mask"][0] > 0, reply["alignment"][0], 0.0)
+                alignment[at] = np.where(is_read, reply["alignment"][0], 0.0)
         if model.preprocessor.reverse_target:
             tokens.reverse()
             if attends:

@@ -29,7 +29,7 @@ def check_one_row_of_one_width(path, source):
     """Checks that the first graph takes a source, and neither two of them nor a wider one; returns its answer."""
     answer, error = run_first_graph(path, source, strict=True).values()
     assert error.tolist() == [0]
-    for rows in (np.repeat(source, 2, axis=0), np.pad(source, ((0, 0), (0, 1)))):
+    for rows in (np.repeat(source, 2, axis=0), np.repeat(source, 2, axis=-1)):
         with pytest.raises(RuntimeError, match="failed to prepare"):
             run_first_graph(path, rows)
         with pytest.raises(RuntimeError, match="only allows mutating unknown dimensions"):
@@ -52,6 +52,11 @@ def test_first_graph_of_what_ships(name, code_points, texts):
     if model.task == "text":
         assert first == "serving_default"
         check_any_number_of_rows(path)
+    elif model.task == "pictures":
+        assert first == "batch_1"
+        pixels = np.random.default_rng(0).integers(0, 256, (1, *model.preprocessor.source_shape), "uint8")
+        answer = check_one_row_of_one_width(path, pixels.astype("float32") / 255)
+        assert texts(answer) == model.generate(pixels)
     else:
         assert first == "batch_1"
         source = "1+1" if name.startswith("addition") else "4 may 1990"
