@@ -158,9 +158,9 @@ def test_exports_of_other_answers_are_the_models(name):
     model, about = from_preset(name), card(name)
     rows = list(decoded(load_test_rows(model.preprocessor).shard(10, 0), model.preprocessor.reads_text))
     verification = verification_of(model, rows)
-    assert sum(map(str.__ne__, verification.own_answers, [target for _, target in rows])) <= NEAR_TIES + len(rows) * (
-        1 - about["held_out"]["exact_match"]
-    )
+    expected = len(rows) * (1 - about["held_out"]["exact_match"])
+    wrong = sum(map(str.__ne__, verification.own_answers, [target for _, target in rows]))
+    assert wrong <= NEAR_TIES + expected + 3 * expected**0.5  # They are a tenth of what the card states.
     with loaded(ROOT / name / "1") as run:
         assert verification.verify_saved_model(run)["different"] == 0
     found = verification.verify_litert(Interpreter(str(ROOT / name / "model.tflite")))

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import hashlib
 import importlib.metadata
+import json
 import pathlib
 import platform
 import shlex
@@ -76,7 +77,7 @@ def make_card(recipe, model, folder, training, metrics, data, measured, quantize
         "cpu_minutes": round(metrics["cpu_seconds"]["total"] / 60, 1),
         "wall_minutes": round(metrics["wall_seconds"] / 60, 1),
         "data": {"name": name or recipe.data_name, "source": source, **facts},
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": json.loads(json.dumps(dataclasses.asdict(recipe))),  # Lists, as they are read back.
         "parameters": model.count_params(),
         "weights_sha256": weights_sha256(model),
         "bytes": {
