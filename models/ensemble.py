@@ -26,7 +26,7 @@ class Ensemble(AnsweringModel):
         float32 `[batch, target_length, vocabulary_size]`, the logarithms of the mean probabilities, which are logits.
 
     Raises:
-        ValueError: for no model, for anything but models that answer sources, or naming the first that does not fit.
+        ValueError: for no model, for anything but models that answer strings, or naming the first that does not fit.
 
     Example:
         >>> ensemble = seqzoo.models.Ensemble([first, second, third])
@@ -105,7 +105,7 @@ def _check(models):
     if not models:
         raise ValueError("An ensemble needs at least one model. Received none")
     for number, model in enumerate(models, 1):
-        if model.task != "pairs" or isinstance(model, Ensemble):
+        if not isinstance(model, AnsweringModel) or model.task != "pairs" or isinstance(model, Ensemble):
             raise ValueError(
                 f"An ensemble is made of single models that answer strings. Received: {type(model).__name__} as "
                 f"number {number}"
