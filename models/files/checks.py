@@ -69,7 +69,8 @@ def check_sizes(models, weights_bytes):
     for model in models:
         preprocessor = model["preprocessor"]["config"]
         dims = [model.get(name, 1) for name in ("embedding_dim", "hidden_dim", "num_layers")]
-        lengths = [preprocessor.get(name, 1) for name in ("source_length", "target_length", "height", "width")]
+        names = ("source_length", "target_length", "height", "width")
+        lengths = [preprocessor[name] for name in names if name in preprocessor] or [1]
         filters = [1, *model.get("filters", [])]
         if any(not isinstance(size, int) or size < 1 for size in dims + lengths + filters):
             raise ValueError(
