@@ -15,7 +15,7 @@ def model_file(tmp_path_factory):
     keras.utils.set_random_seed(1)
     pictures = np.random.default_rng(0).integers(0, 256, (4, 8, 12), "uint8")
     pairs = list(zip(pictures, ["one", "two", "one two", "two one"], strict=True))
-    model = ImageToText.from_pairs(pairs, 8, 12, filters=(4,), embedding_dim=4, hidden_dim=8)
+    model = ImageToText.from_pairs(pairs, 8, 12, filters=(4, 4, 4), embedding_dim=4, hidden_dim=8)
     path = tmp_path_factory.mktemp("pictures") / "model.keras"
     model.save(path)
     for number, picture in enumerate(pictures):

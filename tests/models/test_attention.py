@@ -118,6 +118,7 @@ def test_padding_gets_no_attention_and_each_step_shares_out_all_of_it():
     np.testing.assert_allclose(attention(outputs, other, mask), result, rtol=1e-6)
 
 
+@pytest.mark.slow(minutes=1)
 def test_xla_and_unrolled_steps_train_as_plain_loops(tmp_path):
     losses = []
     for jit_compile in (True, False):
