@@ -4,7 +4,7 @@ import numpy as np
 
 from seqzoo.export.comparison import compared
 from seqzoo.export.pair_verification import PairVerification
-from seqzoo.pipelines.pictures import encoded_picture
+from seqzoo.pipelines.picture_pairs import encoded_picture
 
 _RANDOM_PICTURES = 256
 # Any size will do; it is shown in a README.

@@ -12,14 +12,14 @@ from seqzoo.pipelines.vocabulary import PADDING_ID
 class RecurrentEncoder(keras.Model):
     """What encoders have in common: recurrent layers over a sequence, whose last states the decoder starts from.
 
-    Subclasses keep their configuration and make `recurrent` layers first, then call `_make_backward_layers`, and make
-    the functional model of what `_read` returns.
+    Subclasses keep their configuration and whether they are `bidirectional`, make `recurrent` layers, call
+    `_make_backward_layers`, and make the functional model of what `_read` returns.
     """
 
     @property
     def output_dim(self):
         """The last dimension of `outputs`, int."""
-        return self._config["hidden_dim"] * (1 + self._config["bidirectional"])
+        return self._config["hidden_dim"] * (1 + self.bidirectional)
 
     def get_config(self):
         """The constructor's arguments."""
@@ -27,7 +27,7 @@ class RecurrentEncoder(keras.Model):
 
     def _make_backward_layers(self, unroll):
         """Where it is bidirectional, the layers of the other direction, and what joins the last states of both."""
-        if self._config["bidirectional"]:
+        if self.bidirectional:
             names = ("cell", "hidden_dim", "num_layers", "initializer", "dtype")
             cell, hidden_dim, num_layers, initializer, dtype = (self._config[name] for name in names)
             self.backward = recurrent_layers(
@@ -48,7 +48,7 @@ class RecurrentEncoder(keras.Model):
             inputs = dropouts[i](x)
             x, states = layer(inputs, token_mask=mask)
             states = [states]
-            if self._config["bidirectional"]:
+            if self.bidirectional:
                 flipped = None if mask is None else ops.flip(mask, 1)
                 backward_outputs, backward_states = self.backward[i](ops.flip(inputs, 1), token_mask=flipped)
                 x = ops.concatenate([x, ops.flip(backward_outputs, 1)], axis=-1)
@@ -120,6 +120,7 @@ class Encoder(RecurrentEncoder):
 
         # === Layers ===
         self._config = config
+        self.bidirectional = bidirectional
         self.embedding, self.recurrent, self.dropouts = token_layers(config, num_layers + return_sequences)
         self._make_backward_layers(unroll)
 
@@ -136,7 +137,6 @@ class Encoder(RecurrentEncoder):
         # === Config ===
         self.vocabulary_size = vocabulary_size
         self.pass_cell_state = pass_cell_state
-        self.bidirectional = bidirectional
         self.return_sequences = return_sequences
 
     def tables(self):

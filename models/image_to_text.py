@@ -16,7 +16,7 @@ from seqzoo.models.serving.id_functions import image_token_functions
 from seqzoo.models.serving.string_functions import image_functions
 from seqzoo.models.strings import check_errors_option, check_that_it_has_values, holds_strings
 from seqzoo.pipelines.image_preprocessor import ImagePreprocessor
-from seqzoo.pipelines.pictures import as_file, as_picture_pairs, as_pictures
+from seqzoo.pipelines.picture_pairs import as_file, as_picture_pairs, as_pictures
 from seqzoo.runtime import check_threads_survive, unrolls
 
 # How many pixels each convolution goes on by, up and down and sideways; later ones as the last of these.
@@ -50,6 +50,8 @@ class ImageEncoder(RecurrentEncoder):
         `outputs`, `[batch, columns, output_dim]`; and `mask`, bool `[batch, columns]`, all `True`.
     """
 
+    bidirectional = True
+
     def __init__(
         self,
         height,
@@ -67,7 +69,7 @@ class ImageEncoder(RecurrentEncoder):
         config = constructor_arguments(locals())
         config["dtype"] = dtype = keras.dtype_policies.get(dtype or keras.config.dtype_policy()).name
         config["filters"] = list(filters)
-        self._config = {**config, "bidirectional": True}
+        self._config = config
 
         # === Layers ===
         self.convolutions = [
@@ -99,12 +101,6 @@ class ImageEncoder(RecurrentEncoder):
         super().__init__(
             inputs=source, outputs={"states": states, "outputs": self.dropouts[-1](x), "mask": mask}, **kwargs
         )
-
-    def get_config(self):
-        """The constructor's arguments."""
-        config = super().get_config()
-        del config["bidirectional"]
-        return config
 
 
 @keras.saving.register_keras_serializable("seqzoo")

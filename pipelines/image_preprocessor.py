@@ -6,7 +6,8 @@ import tensorflow as tf
 from seqzoo.pipelines.answer_preprocessor import AnswerPreprocessor
 from seqzoo.pipelines.pair_batches import smallest_dtype
 from seqzoo.pipelines.pairs import decoded
-from seqzoo.pipelines.pictures import MAX_SIDE, as_picture_pairs, decoded_pictures, grey_pictures
+from seqzoo.pipelines.picture_pairs import as_picture_pairs
+from seqzoo.pipelines.pictures import MAX_SIDE, decoded_pictures, grey_pictures
 from seqzoo.pipelines.vocabulary import Vocabulary, split_tokens
 
 

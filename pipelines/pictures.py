@@ -1,11 +1,6 @@
 """Pictures as TensorFlow operations: read from bytes, made grey, scaled to one size."""
 
-import pathlib
-
-import numpy as np
 import tensorflow as tf
-
-from seqzoo.pipelines.pairs import as_pairs
 
 MAX_SIDE = 4_096
 """The most pixels of a picture's width or height."""
@@ -53,117 +48,6 @@ def grey_pictures(pixels, height, width):
     fitted = tf.cond(has_pixels, lambda: _fitted(255.0 * greys[..., None], height, width), lambda: frame)
     wrong = f"image must have pixels from 0 (black) to 1 (white), and at most {MAX_SIDE:,} a side"
     return tf.ensure_shape(fitted, [None, height, width]), tf.where(is_fine, "", wrong)
-
-
-def encoded_picture(picture):
-    """A picture as the bytes of a PNG file.
-
-    Args:
-        picture: array of uint8, or of floats from 0 to 1, `[height, width]` or `[height, width, 1, 3 or 4]`.
-
-    Raises:
-        ValueError: for any other array.
-    """
-    array = np.asarray(picture)
-    is_picture = array.ndim in (2, 3) and array.size and (array.ndim == 2 or array.shape[2] in (1, 3, 4))
-    if array.dtype.kind == "f" and is_picture and bool((array >= 0).all() and (array <= 1).all()):
-        array = np.round(255 * array).astype("uint8")
-    if not is_picture or array.dtype != np.uint8 or max(array.shape[:2]) > MAX_SIDE:
-        raise ValueError(
-            "A picture must be an array of uint8, or of floats from 0 to 1, [height, width] or [height, width, "
-            f"channels] with 1, 3 or 4 channels and at most {MAX_SIDE:,} pixels a side. Received: {array.dtype} "
-            f"{list(array.shape)}"
-        )
-    return tf.io.encode_png(array if array.ndim == 3 else array[..., None]).numpy()
-
-
-def as_pictures(pictures):
-    """Pictures in any of the forms that `ImageToText` takes, as the bytes of files.
-
-    Args:
-        pictures: a picture: `bytes`, the name of a file as `str` or `pathlib.Path`, or an array as `encoded_picture`
-            takes it; or a sequence of them, an array or a tensor of several, or a `tf.data.Dataset`.
-
-    Returns:
-        `(sources, problems, alone)`: a list of `bytes`; a list of what is wrong with each picture, `""` where it could
-        be read, else its bytes are `b""`; and whether there was one picture and no sequence.
-    """
-    if isinstance(pictures, tf.data.Dataset):
-        pictures = list(pictures.as_numpy_iterator())
-    if isinstance(pictures, tf.Tensor | tf.Variable):
-        pictures = pictures.numpy()
-    is_array = isinstance(pictures, np.ndarray) and pictures.dtype.kind not in "OSU"
-    # One picture may have channels; several have a dimension more, the last of which are the channels then.
-    is_one_array = is_array and (pictures.ndim <= 2 or (pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4)))
-    alone = isinstance(pictures, str | bytes | pathlib.Path) or is_one_array
-    sources, problems = [], []
-    for picture in [pictures] if alone else pictures:
-        source, problem = b"", ""
-        try:
-            source = as_file(picture)
-        except OSError as error:
-            problem = f"the picture {str(picture)!r} cannot be read: {error.strerror}"
-        except ValueError as error:
-            problem = str(error)
-        sources.append(source)
-        problems.append(problem)
-    return sources, problems, alone
-
-
-def as_picture_pairs(x, y=None):
-    """Pairs of a picture and its caption as a `tf.data.Dataset` of string scalars: the bytes of a file, the caption.
-
-    Args:
-        x: a sequence of `(picture, caption)`, pictures as `as_pictures` takes them; a `tf.data.Dataset` of the two, or
-            of dictionaries of `image` and `caption`, where a picture is a string or a tensor of uint8; or, with `y`,
-            several pictures.
-        y: a list of captions.
-
-    Raises:
-        ValueError: naming the first pair of another form or whose picture cannot be read.
-    """
-    if isinstance(x, tf.data.Dataset):
-        return _dataset_of_pairs(x)
-    if y is None:
-        rows = list(x)
-        for number, row in enumerate(rows, 1):
-            if not isinstance(row, tuple | list) or len(row) != 2 or not isinstance(row[1], str | bytes):
-                raise ValueError(
-                    f"Pair {number} must be a (picture, caption) tuple, or pictures and captions two lists. "
-                    f"Received: {row!r:.60}"
-                )
-        x, y = [row[0] for row in rows], [row[1] for row in rows]
-    sources, problems, _ = as_pictures(x)
-    for number, problem in enumerate(problems, 1):
-        if problem:
-            raise ValueError(f"Pair {number}: {problem}")
-    return as_pairs(list(zip(sources, _captions(y, len(sources)), strict=True)))
-
-
-def _captions(captions, count):
-    captions = captions.numpy() if isinstance(captions, tf.Tensor) else captions
-    if isinstance(captions, str | bytes) or len(captions) != count:
-        raise ValueError(f"There must be a caption for each picture. Received: {count} pictures, {captions!r:.60}")
-    return list(captions)
-
-
-def _dataset_of_pairs(pairs):
-    spec = pairs.element_spec
-    if isinstance(spec, dict) and {"image", "caption"} <= set(spec):
-        pairs = pairs.map(lambda row: (row["image"], row["caption"]))
-        spec = pairs.element_spec
-    if isinstance(spec, tuple) and len(spec) == 2 and getattr(spec[0], "dtype", None) == tf.uint8:
-        rank = spec[0].shape.rank
-        add = (lambda image: image[..., None]) if rank == 2 else (lambda image: image)
-        pairs = pairs.map(lambda image, caption: (tf.io.encode_png(add(image)), caption), tf.data.AUTOTUNE)
-    return as_pairs(pairs)
-
-
-def as_file(picture):
-    """One picture, `bytes`, the name of a file or an array, as the bytes of a file; an `OSError` where it has none."""
-    if isinstance(picture, str | pathlib.Path):
-        return pathlib.Path(picture).read_bytes()
-    return picture if isinstance(picture, bytes) else encoded_picture(picture)
 
 
 def _decoded(string):

@@ -35,7 +35,7 @@ def seq2seq_functions(model, beam_size=1, length_penalty=0.0):
             "log_probability": tf.where(fine, log_probability, 0.0),
         }
 
-    return functions.named("source", {"ids": (ids, [tf.TensorSpec([None, None], tf.int32, "source")])})
+    return functions.with_others({"ids": (ids, [tf.TensorSpec([None, None], tf.int32, "source")])})
 
 
 def image_functions(model, beam_size=1, length_penalty=0.0):
@@ -51,7 +51,7 @@ def image_functions(model, beam_size=1, length_penalty=0.0):
         source, error = model.preprocessor.encode_pixels(image)
         return functions.answered(source, error, None)
 
-    return functions.named("image", {"pixels": (pixels, [tf.TensorSpec([None, None, None], tf.float32, "image")])})
+    return functions.with_others({"pixels": (pixels, [tf.TensorSpec([None, None, None], tf.float32, "image")])})
 
 
 class _AnsweringFunctions:
@@ -76,8 +76,8 @@ class _AnsweringFunctions:
         answer = tf.where(fine, self.model.texts(ids[:, None], source, strings)[:, 0], "")
         return {"answer": answer, "error": error, "log_probability": tf.where(fine, log_probability, 0.0)}
 
-    def named(self, name, more):
-        """All functions of a model whose sources are called `name`, in the order of their names in a report."""
+    def with_others(self, encoded):
+        """All functions, given those that take sources that are encoded already."""
         model, preprocessor = self.model, self.model.preprocessor
 
         def serving_default(source):
@@ -105,8 +105,8 @@ class _AnsweringFunctions:
             log_probability = model.log_probabilities(source, answer)
             return {"error": error, "log_probability": tf.where(error == "", log_probability, 0.0)}
 
-        source, target = (tf.TensorSpec([None], tf.string, each) for each in (name, "target"))
-        functions = {"serving_default": (serving_default, [source]), **more, "score": (score, [source, target])}
+        source, target = (tf.TensorSpec([None], tf.string, each) for each in (preprocessor.source_name, "target"))
+        functions = {"serving_default": (serving_default, [source]), **encoded, "score": (score, [source, target])}
         if self.beam_size > 1:
             functions["n_best"] = (n_best, [source])
         if model.attends:

@@ -172,7 +172,7 @@ def _contents(model, sources):
     """What a model reads of the sources on the command line, which name pictures, and what is wrong with each."""
     if model.preprocessor.reads_text:
         return sources, [""] * len(sources)
-    from seqzoo.pipelines.pictures import as_pictures
+    from seqzoo.pipelines.picture_pairs import as_pictures
 
     contents, problems, _ = as_pictures(list(map(os.fsdecode, sources)))
     return contents, problems

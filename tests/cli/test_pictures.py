@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seqzoo.models import ImageToText
-from seqzoo.pipelines.pictures import encoded_picture
+from seqzoo.pipelines.picture_pairs import encoded_picture
 
 
 @pytest.fixture(scope="module")

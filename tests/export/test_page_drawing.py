@@ -13,7 +13,7 @@ from browser import NODE_MODULES, alignment_of, assert_accessible, choose, wait_
 from seqzoo.export import page
 from seqzoo.models import ImageToText
 from seqzoo.pipelines import HandwrittenNumbersData
-from seqzoo.pipelines.pictures import encoded_picture
+from seqzoo.pipelines.picture_pairs import encoded_picture
 
 SUMS = "addition_peeky_reverse"
 BARS = "bars"

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from seqzoo import export, training
 from seqzoo.models import ImageToText, load
-from seqzoo.pipelines.pictures import encoded_picture
+from seqzoo.pipelines.picture_pairs import encoded_picture
 
 HEIGHT, WIDTH = 8, 12
 

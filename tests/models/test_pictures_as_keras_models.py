@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from seqzoo import models
 from seqzoo.models import ImageToText
-from seqzoo.pipelines.pictures import encoded_picture
+from seqzoo.pipelines.picture_pairs import encoded_picture
 
 NUMBERS = np.random.default_rng(0)
 PICTURES = NUMBERS.integers(0, 256, (12, 8, 12), "uint8")

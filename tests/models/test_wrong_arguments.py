@@ -3,7 +3,7 @@
 import pytest
 
 from seqzoo.models import AttentionSeq2Seq, ImageToText, LanguageModel, PeekySeq2Seq
-from seqzoo.pipelines.pictures import encoded_picture
+from seqzoo.pipelines.picture_pairs import encoded_picture
 
 
 @pytest.mark.parametrize("model", [AttentionSeq2Seq, PeekySeq2Seq])

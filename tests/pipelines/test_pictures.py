@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from seqzoo.pipelines import ImagePreprocessor, Vocabulary
-from seqzoo.pipelines.pictures import as_picture_pairs, as_pictures, encoded_picture
+from seqzoo.pipelines.picture_pairs import as_picture_pairs, as_pictures, encoded_picture
 
 NUMBERS = np.random.default_rng(0)
 GREY = NUMBERS.integers(0, 256, (6, 9)).astype("uint8")

@@ -77,10 +77,6 @@ class ImageRecipe(AnswerRecipe):
         self.check_data(data, validation_data)
         return *self.dataset.load(), self.dataset.preprocessor()
 
-    def search_data(self, data=None, validation_data=None, seed=0):
-        """As `training_data`, for choices: rows to validate on are kept for them, as those to test on for the end."""
-        return self.training_data(data, validation_data, seed)
-
     def build(self, preprocessor):
         """A new model, not compiled."""
         return ImageToText(preprocessor, **self._model_arguments())
