@@ -26,6 +26,7 @@ _TINY_SHAKESPEARE = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc
 _OUTSIDE_ROWS = 1_000
 _WRONG_SHOWN = 500
 _EXCERPT, _START = 400, 20
+_BLOCK = 256  # That of nanoGPT.
 
 
 def make_card(recipe, model, folder, training, metrics, data, measured, quantized, seed=0, data_file=None):
@@ -50,7 +51,8 @@ def make_card(recipe, model, folder, training, metrics, data, measured, quantize
         `held_out` are figures on rows that no choice was made on, if there are such: `validation` are those on the
         rows that were held out for choices then, else `None`; `beam` those of answers found with the preset's beam, or
         `None`; `errors` are what `error_analysis` returns; `outside` are sums with one operand of a digit more;
-        `excerpt` is the beginning of a text held out.
+        `excerpt` is the beginning of a text held out; `blocks` are the figures of blocks of it, each read without what
+        stands before it.
     """
     name = pathlib.Path(data_file).name if data_file else None
     source = recipe.data_name if data_file is None else None
@@ -187,6 +189,7 @@ def _text_figures(model, held_out, metrics, source, measured):
     excerpt = model.preprocessor.vocabulary.join(held_out[None, :_EXCERPT].astype("int32"))[0].numpy().decode()
     start = model.preprocessor.vocabulary.join(held_out[None, :_START].astype("int32"))[0].numpy().decode()
     return {
+        "blocks": {"block": _BLOCK, **_selected(evaluate(model, held_out, block=_BLOCK))},
         "excerpt": {"text": excerpt, "nats_per_token": evaluate(model, excerpt)["nats_per_token"]},
         "examples": [
             {"prompt": start, "sampler": "Greedy()", "seed": 0, "text": model.generate(start, 200, Greedy())},

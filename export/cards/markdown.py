@@ -2,40 +2,8 @@
 
 import shlex
 
-_TEXTS = {
-    "pydoc_data.topics": (
-        "the Python documentation that every CPython carries, `pydoc_data.topics` (PSF licence)",
-        "It knows Python's reference manual and nothing else; what it writes about Python is not true but likely.",
-    ),
-    "tiny_shakespeare": (
-        "a million characters of Shakespeare's plays (public domain)",
-        "It knows words and verse, no plot and no meaning.",
-    ),
-}
-
-# By the name of a data set: what its models do, what they are not for, and whose notice goes with them.
-_PAIRS = {
-    "cmudict": (
-        "Pronounces English words: letters → the phonemes of the CMU Pronouncing Dictionary, without stress",
-        "names, abbreviations and words of other languages, which it reads as if they were English words; or where "
-        "stress matters, which it does not mark. It is a dictionary's American English.",
-        "Made of the CMU Pronouncing Dictionary, Copyright (C) 1993-2015 Carnegie Mellon University, all rights "
-        "reserved; its notice is in `NOTICE.txt`.",
-    ),
-    "handwritten_numbers": (
-        "Reads pictures of numbers of one to five digits, written by hand, and writes them in English words",
-        "pictures of anything else, which it reads as numbers too, without a sign that it guesses; longer numbers; or "
-        "reading that has to be right. The digits that it learnt from are by 13 people, each of whom is likely to have "
-        "written some of those that it was tested on: how it reads other hands was not measured.",
-        "The digits are from *Optical Recognition of Handwritten Digits* by E. Alpaydin and C. Kaynak (1998), UCI "
-        "Machine Learning Repository, https://doi.org/10.24432/C50P49, under CC BY 4.0; see `NOTICE.txt`.",
-    ),
-    "dates": (
-        "Writes dates of the years 1950 to 2049, in ten languages and many spellings, in ISO 8601",
-        "dates of other years or languages, or such that mean two days: `3/4/1990` is 3 April here and 4 March there.",
-        "",
-    ),
-}
+from seqzoo.export.cards.known_data import known_data
+from seqzoo.export.cards.metadata import front_matter
 
 _LENGTH_ROWS = 10
 
@@ -45,6 +13,7 @@ def card_page(card):
     is_text = "excerpt" in card
     purpose, limits = _about(card, is_text)
     parts = [
+        front_matter(card),
         f"# {card['preset']}",
         purpose,
         f"**Not for:** {limits}",
@@ -63,7 +32,7 @@ def card_page(card):
         _table(("file", "KiB"), [(f"`{name}`", f"{size / 1024:,.1f}") for name, size in card["bytes"].items()]),
         "## Signatures",
         *_signatures(card),
-        *_notice(card),
+        *_data(card),
         "`card.json` holds the same figures and more.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -73,28 +42,19 @@ def _about(card, is_text):
     kind = card["model"]
     cell = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "simple RNN"}[card["recipe"]["cell"]]
     size = f"{card['recipe']['num_layers']} × {card['recipe']['hidden_dim']} {cell}, {card['parameters']:,} parameters"
+    known = known_data(card["data"]["source"])
     if is_text:
-        source, limits = _TEXTS.get(card["data"]["source"], (f"the text {card['data']['name']}", ""))
+        does = known.does if known else f"Writes text in the manner of the text {card['data']['name']}"
+        limits = known.limits if known else ""
+        return f"{does} ({kind}, {size}).", f"facts, advice, or anything that has to be right. {limits}".strip()
+    if known is None:
         return (
-            f"Writes text in the manner of {source} ({kind}, {size}).",
-            f"facts, advice, or anything that has to be right. {limits}".strip(),
+            f"Answers strings as in the pairs of {card['data']['name']} ({kind}, {size}).",
+            "sources of another kind than its training data: it answers them too, without a sign that it guesses.",
         )
-    if digits := card.get("digits"):
-        example = card["examples"][-1]
-        return (
-            f"Adds two whole numbers of up to {digits} digits, written as text: `{example['source']}` → "
-            f"`{example['answer']}` ({kind}, {size}). It learnt this from examples alone; no rule of "
-            "arithmetic is in it.",
-            "doing sums. It shows what a small seq2seq model learns, and is a start for tasks over the same "
-            f"characters. Numbers of more than {digits} digits are outside its training data; see below.",
-        )
-    if card["data"]["source"] in _PAIRS:
-        does, limits, _ = _PAIRS[card["data"]["source"]]
-        return f"{does} ({kind}, {size}).", limits
-    return (
-        f"Answers strings as in the pairs of {card['data']['name']} ({kind}, {size}).",
-        "sources of another kind than its training data: it answers them too, without a sign that it guesses.",
-    )
+    example = {"digits": card.get("digits"), **card["examples"][-1]}
+    learnt = " It learnt this from examples alone; no rule of arithmetic is in it." if "digits" in card else ""
+    return f"{known.does.format(**example)} ({kind}, {size}).{learnt}", known.limits.format(**example)
 
 
 def _usage(card, is_text):
@@ -178,21 +138,25 @@ def _by_length(by_length):
 def _text_figures(card):
     held_out = card["held_out"]
     unit = "character" if card["recipe"]["split"] == "characters" else "word"
+    figures = [held_out, card["blocks"]]
     yield _table(
-        (f"on the text held out, each {unit} with all of the text before it", ""),
+        (
+            f"{held_out['tokens']:,} {unit}s held out",
+            f"each {unit} with all of the text before it",
+            f"in blocks of {card['blocks']['block']} {unit}s, each without the text before it",
+        ),
         [
-            (f"nats per {unit}", f"**{held_out['nats_per_token']:.4f}**"),
-            (f"bits per {unit}", f"{held_out['bits_per_token']:.4f}"),
-            ("perplexity", f"{held_out['perplexity']:.3f}"),
-            (f"most probable {unit} is right", f"{held_out['accuracy']:.2%}"),
-            (f"{unit}s", f"{held_out['tokens']:,}"),
+            (f"nats per {unit}", *(f"**{each['nats_per_token']:.4f}**" for each in figures)),
+            (f"bits per {unit}", *(f"{each['bits_per_token']:.4f}" for each in figures)),
+            ("perplexity", *(f"{each['perplexity']:.3f}" for each in figures)),
+            (f"most probable {unit} is right", *(f"{each['accuracy']:.2%}" for each in figures)),
         ],
     )
     if card["data"]["source"] == "tiny_shakespeare":
         yield (
-            "For comparison: nanoGPT's published figure for this text is 1.4697 nats per character, from three "
-            "minutes on an A100 (its [repository](https://github.com/karpathy/nanoGPT)); it scores blocks of up to 256 "
-            "characters on their own, without the text before them."
+            "For comparison: nanoGPT's published figure for the same characters in blocks of 256 is 1.4697 nats per "
+            "character, from three minutes on an A100 (its [repository](https://github.com/karpathy/nanoGPT)), "
+            "estimated on blocks drawn at random."
         )
 
 
@@ -287,9 +251,13 @@ def _made(card):
     )
 
 
-def _notice(card):
-    notice = _PAIRS.get(card["data"]["source"], ("", "", ""))[2]
-    return [notice] if notice else []
+def _data(card):
+    if known := known_data(card["data"]["source"]):
+        yield "## Licences"
+        yield (
+            f"The weights are under the Apache License 2.0. The data are {known.origin}; their licence is "
+            f"{known.licence}. {known.notice}".strip()
+        )
 
 
 def _signatures(card):

@@ -165,6 +165,8 @@ def _parser():
     evaluate.add_argument("--data", metavar="FILE", help="source<TAB>target lines, or a text (default: the test rows)")
     _add_separator(evaluate)
     evaluate.add_argument("--exhaustive", action="store_true", help="evaluate on every sum there is, up to 3 digits")
+    text = "a text in blocks of N tokens, each without what stands before it (default: all of the text before a token)"
+    evaluate.add_argument("--block", type=positive, metavar="N", help=text)
     _add_search_options(evaluate)
 
     generate = command("generate", model_commands.generate, "answer sources, one answer a line")

@@ -18,11 +18,13 @@ def evaluate(options):
 
     if options.exhaustive and options.data:
         raise ValueError("--exhaustive evaluates every sum there is: leave it out, or --data")
+    if options.exhaustive and options.block:
+        raise ValueError("--block is of texts, and --exhaustive of sums: leave out one of them")
     search, model = _search(options), _model(options)
     figures = (
         evaluate_all_sums(model, **search)
         if options.exhaustive
-        else evaluate(model, _data(options, model, check=False), **search)
+        else evaluate(model, _data(options, model, check=False), block=options.block, **search)
     )
     if not print_json(options, figures):
         (print_sums if options.exhaustive else print_metrics)(figures)

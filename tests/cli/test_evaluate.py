@@ -6,6 +6,7 @@ import keras
 import pytest
 
 from seqzoo import models, pipelines
+from seqzoo.training import evaluate
 
 
 def test_evaluate_prints_figures_and_wrong_answers(run, model_file, tmp_path):
@@ -103,3 +104,16 @@ def test_evaluate_exhaustive_asks_every_sum_and_lists_the_wrong_ones(run, two_di
     _, output, _ = run("evaluate", two_digits_file, "--exhaustive")
     assert f"of 10,000 sums\nwrong         {len(wrong):,}\n" in output
     assert output.count("(right: ") == len(wrong)
+
+
+def test_a_text_is_scored_in_blocks(run, writer_file, model_file, tmp_path):
+    text = "the cat sat. " * 20
+    (tmp_path / "text.txt").write_text(text)
+    status, output, _ = run("evaluate", writer_file, "--data", tmp_path / "text.txt", "--block", 8, "--json")
+    assert status == 0
+    assert json.loads(output) == evaluate(models.load(writer_file), text, block=8)
+    (tmp_path / "data.tsv").write_text("abc\tCBA\n")
+    status, _, errors = run("evaluate", model_file, "--data", tmp_path / "data.tsv", "--block", 8)
+    assert (status, errors) == (2, "error: A PeekySeq2Seq answers sources one by one: leave out block. Received: 8\n")
+    status, _, errors = run("evaluate", model_file, "--exhaustive", "--block", 8)
+    assert (status, errors) == (2, "error: --block is of texts, and --exhaustive of sums: leave out one of them\n")

@@ -11,16 +11,18 @@ _PART = 1024
 _SAMPLES = ("", 200)
 
 
-def evaluate_text(model, text, beam_size=1, length_penalty=0.0):
-    """Predicts each token of a text from all before it, and measures.
+def evaluate_text(model, text, beam_size=1, length_penalty=0.0, block=None):
+    """Predicts each token of a text from those before it, and measures.
 
-    The text is read once, in order, the state carried on to its end: every token is scored with its whole context.
+    The text is read once, in order, the state carried on to its end: every token is scored with its whole context. In
+    blocks, as nanoGPT scores texts, the state begins anew in each, and a token has the context of its block only.
 
     Args:
         model: `LanguageModel`.
         text: what `TextPreprocessor.encode` takes.
         beam_size: 1; a text is predicted, without a search.
         length_penalty: 0.
+        block: int, tokens in a block; `None` for the whole context.
 
     Returns:
         A dictionary of `tokens`, int; `nats_per_token`, the mean of the negative natural logarithms of the tokens'
@@ -28,13 +30,15 @@ def evaluate_text(model, text, beam_size=1, length_penalty=0.0):
         tokens that were the most probable ones; and `examples`, a text that the model writes, as a list of one.
 
     Raises:
-        ValueError: for a text that does not fit the model, or a beam.
+        ValueError: for a text that does not fit the model, a beam, or a block without tokens.
     """
     if (beam_size, length_penalty) != (1, 0):
         raise ValueError(
             f"A {type(model).__name__} is scored without a search: leave out beam_size and length_penalty. "
             f"Received: beam_size={beam_size}, length_penalty={length_penalty}"
         )
+    if block is not None and not (isinstance(block, int) and block > 0):
+        raise ValueError(f"block must be a number of tokens from 1, or None. Received: {block!r}")
 
     @tf.function(jit_compile=not has_gpu(), autograph=False)
     def score(tokens, targets, states):
@@ -42,12 +46,13 @@ def evaluate_text(model, text, beam_size=1, length_penalty=0.0):
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
         return losses, tf.argmax(logits, axis=-1, output_type=tf.int32) == targets, states
 
-    states, nats, right, tokens = model.initial_state(1), 0.0, 0, 0
-    for part, targets in model.preprocessor.ordered(text, _PART):
+    first, nats, right, tokens = model.initial_state(1), 0.0, 0, 0
+    states, most = first, block or _PART
+    for part, targets in model.preprocessor.ordered(text, most):
         # All parts have one shape, for one compilation; what is read past the end does not count.
         length = targets.shape[1]
-        padding = [(0, 0), (0, _PART - length)]
-        losses, hits, states = score(np.pad(part, padding), np.pad(targets, padding), states)
+        padding = [(0, 0), (0, most - length)]
+        losses, hits, states = score(np.pad(part, padding), np.pad(targets, padding), first if block else states)
         nats += float(np.sum(losses[0, :length], dtype="float64"))
         right += int(np.count_nonzero(hits[0, :length]))
         tokens += length

@@ -70,6 +70,26 @@ def test_perplexity_of_a_hopeless_model_is_a_number():
     assert np.isfinite([figures["nats_per_token"], figures["perplexity"]]).all()
 
 
+@pytest.mark.parametrize("block", [5, 10_000])
+def test_a_block_is_read_without_what_stands_before_it(block):
+    model = random_model()
+    ids = model.preprocessor.encode(RHYME)[:-1].astype("int32")
+    inputs, nats = np.concatenate([[START_ID], ids[:-1]]), 0.0
+    for at in range(0, len(ids), block):
+        logits, _ = model.read(inputs[None, at : at + block], model.initial_state(1))
+        nats += float(tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(ids[None, at : at + block], logits)))
+    figures = evaluate(model, RHYME, block=block)
+    assert figures["tokens"] == len(ids)
+    assert figures["nats_per_token"] == pytest.approx(nats / len(ids), abs=1e-4)
+    assert (figures["nats_per_token"] == pytest.approx(evaluate(model, RHYME)["nats_per_token"])) == (block > len(ids))
+
+
+@pytest.mark.parametrize("block", [0, -1, 2.5])
+def test_a_block_has_tokens(block):
+    with pytest.raises(ValueError, match=rf"block must be a number of tokens from 1, or None. Received: {block}"):
+        evaluate(random_model(), RHYME, block=block)
+
+
 @pytest.mark.parametrize(("text", "message"), [("", "no text to evaluate"), ("thé cat", "é")])
 def test_text_that_does_not_fit_is_an_error(text, message):
     with pytest.raises(ValueError, match=message):

@@ -1,0 +1,58 @@
+"""A card's metadata, as hubs of models read them: the front matter of its page, in YAML."""
+
+import json
+
+from seqzoo.export.cards.known_data import known_data
+
+_PIPELINES = {"LanguageModel": "text-generation", "ImageToText": "image-to-text"}
+"""The tasks of the Hugging Face Hub, https://huggingface.co/tasks; string to string is a kind of `text-generation`."""
+
+
+def front_matter(card):
+    """The lines above a card's page; see `metadata`. Each value is JSON, which YAML contains."""
+    lines = [f"{key}: {json.dumps(value)}" for key, value in metadata(card).items()]
+    return "\n".join(["---", *lines, "---"])
+
+
+def metadata(card):
+    """The metadata of a model, by the keys of https://github.com/huggingface/hub-docs/blob/main/modelcard.md.
+
+    Args:
+        card: see `seqzoo.export.cards.content.make_card`.
+
+    Returns:
+        A dictionary of what JSON holds. The licence is that of the weights; models of users' data have none.
+    """
+    name, _, config = (card["data"]["source"] or card["data"]["name"]).partition("/")
+    pipeline = _PIPELINES.get(card["model"], "text-generation")
+    metrics = _metrics(card)
+    data = {"type": name, "name": card["data"]["name"], "split": _split(card)} | ({"config": config} if config else {})
+    result = {"task": {"type": pipeline}, "dataset": data, "metrics": metrics}
+    return {
+        **({"license": "apache-2.0"} if known_data(card["data"]["source"]) else {}),
+        "library_name": "seqzoo",
+        "pipeline_tag": pipeline,
+        "tags": ["keras", "tensorflow", "tflite", *([] if card["model"] == "LanguageModel" else ["seq2seq"])],
+        "datasets": [name],
+        "metrics": [metric["type"] for metric in metrics],
+        "model-index": [{"name": card["preset"], "results": [result]}],
+    }
+
+
+def _split(card):
+    return "test" if known_data(card["data"]["source"]) and "exact_match" in card["held_out"] else "validation"
+
+
+def _metrics(card):
+    """Shares are from 0 to 1."""
+    held_out = card["held_out"]
+    if "perplexity" in held_out:
+        return [
+            {"type": "perplexity", "name": "Perplexity per token", "value": held_out["perplexity"]},
+            {"type": "accuracy", "name": "Accuracy per token", "value": held_out["accuracy"]},
+        ]
+    metrics = [{"type": "exact_match", "name": "Exact match", "value": held_out["exact_match"]}]
+    if "token_error_rate" in held_out:
+        kind = "cer" if card["recipe"].get("target_split") == "characters" else "wer"
+        metrics.append({"type": kind, "name": "Token error rate", "value": held_out["token_error_rate"]})
+    return metrics
