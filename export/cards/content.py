@@ -68,6 +68,7 @@ def make_card(recipe, model, folder, training, metrics, data, measured, quantize
     return {
         "preset": recipe.name,
         "model": type(model).__name__,
+        "task": model.task,
         "command": None if is_variant else _command(recipe, name, seed),
         "seed": seed,
         "versions": {

@@ -10,7 +10,7 @@ _LENGTH_ROWS = 10
 
 def card_page(card):
     """The Markdown of a card; see `seqzoo.export.cards.content.make_card` for what is in it."""
-    is_text = "excerpt" in card
+    is_text = card["task"] == "text"
     purpose, limits = _about(card, is_text)
     parts = [
         front_matter(card),
@@ -265,7 +265,7 @@ def _signatures(card):
         title = {
             "saved_model": "SavedModel `1/`",
             "litert": "LiteRT `model.tflite` (texts as code points, 0 after their end; pictures from 0, black, to 1)"
-            if card["model"] == "ImageToText"
+            if card["task"] == "pictures"
             else "LiteRT `model.tflite` (texts as code points, 0 after their end)",
         }
         rows = [

@@ -4,8 +4,8 @@ import json
 
 from seqzoo.export.cards.known_data import known_data
 
-_PIPELINES = {"LanguageModel": "text-generation", "ImageToText": "image-to-text"}
-"""The tasks of the Hugging Face Hub, https://huggingface.co/tasks; string to string is a kind of `text-generation`."""
+_PIPELINES = {"text": "text-generation", "pairs": "text-generation", "pictures": "image-to-text"}
+"""By the task of a model the tasks of the Hugging Face Hub, https://huggingface.co/tasks; string to string is a kind of `text-generation`."""
 
 
 def front_matter(card):
@@ -24,7 +24,7 @@ def metadata(card):
         A dictionary of what JSON holds. The licence is that of the weights; models of users' data have none.
     """
     name, _, config = (card["data"]["source"] or card["data"]["name"]).partition("/")
-    pipeline = _PIPELINES.get(card["model"], "text-generation")
+    pipeline = _PIPELINES[card["task"]]
     metrics = _metrics(card)
     data = {"type": name, "name": card["data"]["name"], "split": _split(card)} | ({"config": config} if config else {})
     result = {"task": {"type": pipeline}, "dataset": data, "metrics": metrics}
@@ -32,7 +32,7 @@ def metadata(card):
         **({"license": "apache-2.0"} if known_data(card["data"]["source"]) else {}),
         "library_name": "seqzoo",
         "pipeline_tag": pipeline,
-        "tags": ["keras", "tensorflow", "tflite", *([] if card["model"] == "LanguageModel" else ["seq2seq"])],
+        "tags": ["keras", "tensorflow", "tflite", *([] if card["task"] == "text" else ["seq2seq"])],
         "datasets": [name],
         "metrics": [metric["type"] for metric in metrics],
         "model-index": [{"name": card["preset"], "results": [result]}],

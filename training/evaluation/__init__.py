@@ -31,9 +31,4 @@ def evaluate(model, data, beam_size=1, length_penalty=0.0, block=None):
         RuntimeError: see `seqzoo.runtime.check_threads_survive`.
     """
     check_threads_survive()
-    options = {"beam_size": beam_size, "length_penalty": length_penalty}
-    if block is not None:
-        if model.task != "text":
-            raise ValueError(f"A {type(model).__name__} answers sources one by one: leave out block. Received: {block}")
-        options["block"] = block
-    return _EVALUATIONS[model.task](model, data, **options)
+    return _EVALUATIONS[model.task](model, data, beam_size=beam_size, length_penalty=length_penalty, block=block)

@@ -15,7 +15,7 @@ _EXAMPLES = 10
 _BLOCK_ROWS = 8192
 
 
-def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.0):
+def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.0, block=None):
     """Answers the sources of all pairs and compares.
 
     Pairs of one source with different targets are alternatives: an answer is right if it is any of them, as
@@ -30,6 +30,7 @@ def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.
         batch_size: int.
         beam_size: int, see `evaluate`.
         length_penalty: float, see `evaluate`.
+        block: `None`; of texts only.
 
     Returns:
         A dictionary of
@@ -47,8 +48,10 @@ def evaluate_pairs(model, pairs, batch_size=1024, beam_size=1, length_penalty=0.
 
     Raises:
         ValueError: naming the first pair that is not valid UTF-8; the first source if the model can read none; for no
-            pair.
+            pair, or a block.
     """
+    if block is not None:
+        raise ValueError(f"A {type(model).__name__} answers sources one by one: leave out block. Received: {block!r}")
     preprocessor, pairs = model.preprocessor, model.preprocessor.as_pairs(pairs)
     rows = sum(len(sources) for sources, _ in pairs.batch(_BLOCK_ROWS))
     if rows == 0:
