@@ -5,7 +5,7 @@ import json
 from seqzoo.export.cards.known_data import known_data
 
 _PIPELINES = {"text": "text-generation", "pairs": "text-generation", "pictures": "image-to-text"}
-"""By the task of a model the tasks of the Hugging Face Hub, https://huggingface.co/tasks; string to string is a kind of `text-generation`."""
+"""By a model's task the hub's, https://huggingface.co/tasks: string to string is a kind of `text-generation`."""
 
 
 def front_matter(card):

@@ -26,8 +26,8 @@ def evaluate(model, data, beam_size=1, length_penalty=0.0, block=None):
         The dictionary of `evaluate_pairs` or `evaluate_text`.
 
     Raises:
-        ValueError: for data that do not fit the model, or none; a beam that is none, or of a language model; a block that is
-            none, or of a model that answers sources.
+        ValueError: for data that do not fit the model, or none; a beam that is none, or of a language model; a block
+            that is none, or of a model that answers sources.
         RuntimeError: see `seqzoo.runtime.check_threads_survive`.
     """
     check_threads_survive()
