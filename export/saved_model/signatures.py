@@ -1,12 +1,17 @@
 """Writes functions as the signatures of a SavedModel."""
 
-import keras
+import tensorflow as tf
 
 
 def write_functions(functions, folder):
     """Writes functions, a dictionary from names to `(function, list of tf.TensorSpec)`, as a SavedModel."""
-    # Without `track`: a tracked Keras model loads in Python but not in TensorFlow Serving.
-    archive = keras.export.ExportArchive()
-    for name, (function, specs) in functions.items():
-        archive.add_endpoint(name, function, specs)
-    archive.write_out(folder, verbose=False)
+    # Each is traced once, and only its variables are kept: with `keras.export.ExportArchive` functions are traced twice,
+    # and a Keras model that it tracks loads in Python but not in TensorFlow Serving.
+    signatures = {
+        name: tf.function(function, autograph=False).get_concrete_function(*specs)
+        for name, (function, specs) in functions.items()
+    }
+    module = tf.Module()
+    module.read = [variable for function in signatures.values() for variable in function.variables]
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # Those of recurrent steps: a graph each.
+    tf.saved_model.save(module, folder, signatures, options)
