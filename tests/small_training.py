@@ -20,7 +20,7 @@ RESULTS = ["history.csv", "history.png", "metrics.json", "model.keras", "run.jso
 
 
 def text_recipe(**options):
-    """A language model with dropout and three epochs of two batches."""
+    """A language model with dropout and three epochs of two batches, each computed as a whole."""
     small = {
         "hidden_dim": 4,
         "embedding_dim": 4,
@@ -28,6 +28,7 @@ def text_recipe(**options):
         "dropout": 0.3,
         "cell": "simple_rnn",
         "batch_size": 4,
+        "shards": 1,
     }
     return dataclasses.replace(
         recipe("char_lstm"), **{**small, "window": 4, "steps_per_epoch": 2, "epochs": 3, **options}
@@ -35,7 +36,7 @@ def text_recipe(**options):
 
 
 def pair_recipe(**options):
-    """A peeky model with dropout and four epochs."""
+    """A peeky model with dropout and four epochs, whose batches are computed in two shards."""
     small = {"hidden_dim": 4, "embedding_dim": 4, "dropout": 0.3, "cell": "simple_rnn", "batch_size": 40}
     return dataclasses.replace(recipe("pairs_peeky_reverse"), **{**small, "epochs": 4, **options})
 

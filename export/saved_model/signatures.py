@@ -5,7 +5,7 @@ import tensorflow as tf
 
 def write_functions(functions, folder):
     """Writes functions, a dictionary from names to `(function, list of tf.TensorSpec)`, as a SavedModel."""
-    # Each is traced once, and only its variables are kept: with `keras.export.ExportArchive` functions are traced twice,
+    # Each is traced once, and only its variables are kept: `keras.export.ExportArchive` traces functions twice,
     # and a Keras model that it tracks loads in Python but not in TensorFlow Serving.
     signatures = {
         name: tf.function(function, autograph=False).get_concrete_function(*specs)

@@ -98,7 +98,15 @@ def test_captions_with_other_words_are_refused(model):
         model.fit([(picture, "bar above")], verbose=0)
 
 
-@pytest.mark.parametrize("attention", [True, False])
+def test_without_attention_it_answers_and_does_not_align():
+    pictures, captions = bars(8, seed=3)
+    model = ImageToText.from_pairs(list(zip(pictures, captions, strict=True)), HEIGHT, WIDTH, attention=False)
+    assert len(model.generate(pictures)) == 8
+    with pytest.raises(ValueError, match="attention"):
+        model.align(pictures[0])
+
+
+@pytest.mark.parametrize("attention", [True, pytest.param(False, marks=pytest.mark.slow(minutes=1))])
 def test_saves_aligns_and_exports(model, tmp_path, attention):
     model = model if attention else trained(attention=False)
     pictures, captions = bars(8, seed=3)

@@ -26,7 +26,7 @@ def make(**options):
 
 def fitted(model, *data, epochs=1, **options):
     keras.utils.set_random_seed(1)
-    model.compile(jit_compile=False)
+    model.compile(run_eagerly=True, jit_compile=False)
     history = model.fit(*(data or (PAIRS,)), batch_size=4, epochs=epochs, verbose=0, **options)
     return history.history, model.get_weights()
 
@@ -60,11 +60,14 @@ def test_rows_have_weights():
     ones, _ = fitted(make(), sample_weight=np.ones(12))
     plain, _ = fitted(make())
     assert ones["loss"] == pytest.approx(plain["loss"], rel=1e-5)
+    # What captions rows of weight 0 have does not matter.
     weights = np.array([1.0, 0.0, 0.0] * 4)
+    others = [caption if weight else "two" for caption, weight in zip(CAPTIONS, weights, strict=True)]
+    assert_equal(fitted(make(), sample_weight=weights)[1], fitted(make(), PICTURES, others, sample_weight=weights)[1])
+    with pytest.raises(AssertionError):
+        assert_equal(fitted(make())[1], fitted(make(), PICTURES, others)[1])
     model = make()
     model.compile(jit_compile=False)
-    model.fit(PAIRS, sample_weight=weights, batch_size=4, epochs=40, verbose=0)
-    assert set(model.generate(PICTURES[::3])) == {"one"}
     with pytest.raises(ValueError, match="class_weight is for models with one label a row"):
         model.fit(PAIRS, class_weight={0: 1.0}, verbose=0)
 
@@ -108,8 +111,8 @@ def test_every_floatx_reads_pictures(floatx):
 
 def test_shards_and_mixed_precision_train():
     model = make(dtype="mixed_float16")
-    model.compile(shards=2, jit_compile=False)
-    history = model.fit(PAIRS, batch_size=4, epochs=2, verbose=0)
+    model.compile(shards=2, run_eagerly=True, jit_compile=False)
+    history = model.fit(PAIRS, batch_size=4, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
 
 
