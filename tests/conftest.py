@@ -63,13 +63,14 @@ PAIRS = [
 
 
 def pytest_configure(config):
-    """For trainings of a few steps XLA compiles quickly rather than well, and one thread is enough for each process.
+    """Graphs that run a few times are neither optimized nor compiled well, and one thread is enough for each process.
 
-    The slow ones have both as users do, and so have processes that tests start the threads.
+    The slow tests have all of that as users do, and so have processes that tests start, but for XLA's level.
     """
     if config.getoption("markexpr") == "not slow":
         os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
         tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     if not hasattr(config, "workerinput"):  # Those have the environment of the process that starts them.
         programs = tempfile.mkdtemp(prefix="seqzoo-programs-")
         config.add_cleanup(lambda: shutil.rmtree(programs, ignore_errors=True))

@@ -99,6 +99,7 @@ def test_translate_scores_sentences_that_it_has_not_read(run, tmp_path, option):
     assert preprocessor.source_vocabulary.split == ("characters" if option else "words")
 
 
+@pytest.mark.slow(minutes=1)
 def test_chat_answers_lines_and_says_how_much_it_repeats(run, tmp_path):
     share, *dialogue = run("chat", "korean", input="안녕\n" + 99 * "아 " + "\n").splitlines()[-5:]
     assert re.fullmatch(

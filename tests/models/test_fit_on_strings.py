@@ -63,6 +63,7 @@ def test_strings_train_to_the_weights_of_their_batches_to_the_bit(reference, sma
     assert task is TEXT_TASK or len(task.batches(model, PAIRS)) == 2
 
 
+@pytest.mark.slow(minutes=1)
 def test_strings_train_to_the_weights_of_their_batches_with_xla():
     pairs = [*PAIRS, *PAIRS][:256]  # Both batches have one shape, for which XLA compiles.
     trained = []
