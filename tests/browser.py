@@ -42,6 +42,17 @@ def alignment_of(window):
     return [[cell.text_content() for cell in row.locator("th, td").all()] for row in rows]
 
 
+def shades_of(window):
+    """What is behind each cell of the alignment, as the browser computes it: a list for each row."""
+    return window.evaluate(
+        """() => [...document.querySelectorAll('#alignment tbody tr')].map(
+            row => [...row.querySelectorAll('td')].map(cell => {
+                const {backgroundColor, backgroundImage} = getComputedStyle(cell);
+                return backgroundColor + backgroundImage;
+            }))"""
+    )
+
+
 def assert_accessible(window):
     """Fails for what hinders users of assistive technology, and if the page is wider than the window."""
     from axe_playwright_python.sync_playwright import Axe

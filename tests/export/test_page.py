@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from browser import MISSING, NODE_MODULES, alignment_of, assert_accessible, choose, wait_for_answer
+from browser import MISSING, NODE_MODULES, alignment_of, assert_accessible, choose, shades_of, wait_for_answer
 
 from seqzoo.export import page
 from seqzoo.export.page import server
@@ -208,6 +208,8 @@ def test_alignment_is_a_table_of_the_shares_that_the_model_aligns(browser, site,
         assert [row[0] for row in rows] == answer.split()
         shown = [[float(cell.removesuffix("%")) for cell in row[1:]] for row in rows]
         np.testing.assert_allclose(shown, 100 * alignment, atol=2)
+        for shares, shades in zip(shown, shades_of(window), strict=True):
+            assert len(set(shades)) == len(set(shares)) > 1
     expected = "source 'caX' has the character 'x', which is not in the vocabulary"
     assert ask(window, "caX") == ("", "", expected)
     assert alignment_of(window) is None
