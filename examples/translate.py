@@ -3,8 +3,8 @@
     python examples/translate.py FILE [--characters]
 
 FILE has an English and a French sentence a line, with a tab between: `fra.txt` of http://www.manythings.org/anki,
-whose third column is left out, or any other. It needs `pip install '.[examples]'`. An epoch over 61,000
-pairs takes 4 min of CPU time. After 2 of the 10 epochs 4,329 validation sentences are translated with 28.1 chrF.
+whose third column is left out, or any other. It needs `pip install '.[examples]'`. With 61,000 pairs the 10
+epochs take 37 min of CPU time; 5,054 held-out sentences are then translated with 57.2 chrF and 40.2 BLEU.
 """
 
 import argparse

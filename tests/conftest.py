@@ -22,6 +22,7 @@ import keras  # isort: skip
 import tensorflow as tf  # isort: skip
 
 gc.freeze()  # Collections, of which Keras asks for many, pass over the hundred thousands of objects of the libraries.
+gc.set_threshold(20_000, 20, 20)
 
 _LONG = [
     "export/saved_model",

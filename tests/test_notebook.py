@@ -40,6 +40,7 @@ def run(tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow(minutes=2)
 def test_every_cell_runs(run, warm_python, monkeypatch, tmp_path):
     for name, value in SHORT.items():
         monkeypatch.setenv(name, value)

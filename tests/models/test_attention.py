@@ -69,7 +69,8 @@ def models():
                 unroll, reverse = (number + layers + bidirectional) % 2 == 0, (number + layers) % 2 == 0
                 options = {"cell": cell, "num_layers": layers, "bidirectional": bidirectional, "unroll": unroll}
                 name = f"{kind.__name__}-{cell}-{layers}-{bidirectional}-{unroll}-{reverse}"
-                yield pytest.param(kind, reverse, options, id=name)
+                marks = [pytest.mark.slow(minutes=1)] * (layers == 1 and cell != "lstm")
+                yield pytest.param(kind, reverse, options, id=name, marks=marks)
 
 
 @pytest.mark.parametrize(("kind", "reverse", "options"), list(models()))

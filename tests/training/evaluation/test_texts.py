@@ -19,7 +19,7 @@ def random_model(lines=False):
     return LanguageModel(TextPreprocessor.from_text(RHYME, lines=lines), 8, 16, cell="gru", num_layers=2)
 
 
-@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("lines", [False, pytest.param(True, marks=pytest.mark.slow(minutes=1))])
 def test_figures_equal_those_of_a_plain_loop_over_the_tokens(lines, monkeypatch):
     monkeypatch.setattr("seqzoo.training.evaluation.texts._PART", 16)  # The state crosses many borders.
     model = random_model(lines)
