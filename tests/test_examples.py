@@ -45,6 +45,7 @@ def test_chapter_7_prints_exact_match_and_answers_of_each_variant(run):
     assert [row and row[1] for row in rows] == ["baseline", "Reverse", "Reverse + Peeky"]
 
 
+@pytest.mark.slow(minutes=1)
 def test_your_own_pairs_learns_roman_numerals_without_a_file(run, tmp_path):
     output = run("your_own_pairs")
     assert re.search(r"exact match [\d.]+% of \d+ held-out pairs", output)
@@ -61,6 +62,7 @@ def test_your_own_pairs_reads_a_file(run, pair_file, tmp_path):
     assert set(models.load(tmp_path / "your_own_pairs.keras").preprocessor.vocabulary.tokens) == set("abcdABCD")
 
 
+@pytest.mark.slow(minutes=1)
 def test_fine_tuning_a_text_model_prints_texts_before_and_after(run, tmp_path):
     before, after = re.findall(
         r"(?:before|after): ([\d.]+) nats per held-out character\n    def ", run("fine_tune_text")
