@@ -21,7 +21,8 @@ from seqzoo import models, pipelines  # Before Keras, so that TensorFlow starts 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
 
-gc.freeze()  # Collections, of which Keras asks for many, pass over the hundred thousands of objects of the libraries.
+# Collections come less often, and pass over the hundred thousands of objects of the libraries.
+gc.freeze()
 gc.set_threshold(20_000, 20, 20)
 
 _LONG = [

@@ -32,7 +32,7 @@ def card_page(card):
         _table(("file", "KiB"), [(f"`{name}`", f"{size / 1024:,.1f}") for name, size in card["bytes"].items()]),
         "## Signatures",
         *_signatures(card),
-        *_data(card),
+        *_licences(card),
         "`card.json` holds the same figures and more.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -62,7 +62,7 @@ def _usage(card, is_text):
     name = card["preset"] if card["data"]["source"] and card["command"] else "DIR/model.keras"
     if is_text:
         return f'```\nseqzoo sample {name} --prompt "The " --length 300 --temperature 0.7\n```'
-    source = "picture.png" if _is_picture(card["examples"][-1]["source"]) else card["examples"][-1]["source"]
+    source = "picture.png" if card["task"] == "pictures" else card["examples"][-1]["source"]
     return f"```\nseqzoo generate {name} {shlex.quote(source)}\n```"
 
 
@@ -87,7 +87,7 @@ def _pair_figures(card):
             "These are test rows, on which nothing was chosen. On the rows that were held out for choices, "
             f"{choices['exact_match']:.2%} of {choices['sources']:,} sources match exactly."
         )
-    yield from _errors(card.get("errors"), "caption" if _is_picture(card["examples"][0]["source"]) else "source")
+    yield from _errors(card.get("errors"), "caption" if card["task"] == "pictures" else "source")
     if "sums" not in card:
         return
     sums, digits = card["sums"], card["digits"]
@@ -251,7 +251,7 @@ def _made(card):
     )
 
 
-def _data(card):
+def _licences(card):
     if known := known_data(card["data"]["source"]):
         yield "## Licences"
         yield (

@@ -23,13 +23,14 @@ def metadata(card):
     Returns:
         A dictionary of what JSON holds. The licence is that of the weights; models of users' data have none.
     """
+    known = known_data(card["data"]["source"])
     name, _, config = (card["data"]["source"] or card["data"]["name"]).partition("/")
-    pipeline = _PIPELINES[card["task"]]
-    metrics = _metrics(card)
-    data = {"type": name, "name": card["data"]["name"], "split": _split(card)} | ({"config": config} if config else {})
+    split = "test" if known and card["task"] != "text" else "validation"
+    pipeline, metrics = _PIPELINES[card["task"]], _metrics(card)
+    data = {"type": name, "name": card["data"]["name"], "split": split} | ({"config": config} if config else {})
     result = {"task": {"type": pipeline}, "dataset": data, "metrics": metrics}
     return {
-        **({"license": "apache-2.0"} if known_data(card["data"]["source"]) else {}),
+        **({"license": "apache-2.0"} if known else {}),
         "library_name": "seqzoo",
         "pipeline_tag": pipeline,
         "tags": ["keras", "tensorflow", "tflite", *([] if card["task"] == "text" else ["seq2seq"])],
@@ -39,14 +40,10 @@ def metadata(card):
     }
 
 
-def _split(card):
-    return "test" if known_data(card["data"]["source"]) and "exact_match" in card["held_out"] else "validation"
-
-
 def _metrics(card):
     """Shares are from 0 to 1."""
     held_out = card["held_out"]
-    if "perplexity" in held_out:
+    if card["task"] == "text":
         return [
             {"type": "perplexity", "name": "Perplexity per token", "value": held_out["perplexity"]},
             {"type": "accuracy", "name": "Accuracy per token", "value": held_out["accuracy"]},

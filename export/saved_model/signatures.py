@@ -12,6 +12,6 @@ def write_functions(functions, folder):
         for name, (function, specs) in functions.items()
     }
     module = tf.Module()
-    module.read = [variable for function in signatures.values() for variable in function.variables]
+    module.used_variables = [variable for function in signatures.values() for variable in function.variables]
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # Those of recurrent steps: a graph each.
     tf.saved_model.save(module, folder, signatures, options)
