@@ -1,5 +1,6 @@
 """What tests in a real browser need, and what of it is missing."""
 
+import math
 import os
 import pathlib
 import shutil
@@ -32,6 +33,16 @@ def wait_for_answer(window, field):
         " || document.getElementById(`${field}-error`).textContent",
         arg=field,
     )
+
+
+def assert_best_answers(window, model, source):
+    """Fails if what the page lists is not what the model finds in Python; its weights are in float16 on the page."""
+    window.wait_for_selector("#best", state="visible")
+    rows = [row.locator("th, td").all_text_contents() for row in window.locator("#best tbody tr").all()]
+    expected = model.n_best(source, 5)
+    assert [answer for answer, _ in rows] == [answer for answer, _ in expected]
+    for (_, share), (_, log_probability) in zip(rows, expected, strict=True):
+        assert abs(float(share.removesuffix("%")) - 100 * math.exp(log_probability)) < 1
 
 
 def alignment_of(window):

@@ -1,6 +1,8 @@
 // The models: a .tflite file with its signatures; strings or pictures in, strings out.
 import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
 
+// The ids of a vocabulary that are no text.
+const PADDING_ID = 0, START_ID = 1;
 // What stands outside a vocabulary that has a token for it.
 const UNKNOWN = 0xfffd;
 const UNKNOWN_TEXT = String.fromCodePoint(UNKNOWN);
@@ -92,8 +94,10 @@ class AnsweringModel extends Model {
     this.shapes = Object.fromEntries(details.map(each => [each.name, [...each.shape]]));
   }
 
-  /** What stands between two tokens of an answer. */
-  get separator() { return this.ofWords ? ' ' : ''; }
+  /** The tokens of an answer as a text. */
+  text(tokens) {
+    return (this.entry.reverse_target ? tokens.toReversed() : tokens).join(this.ofWords ? ' ' : '');
+  }
 
   /** The answer to a source. */
   async answer(source) {
@@ -107,25 +111,70 @@ class AnsweringModel extends Model {
    * alignment has a share for each of the source's parts; undefined without attention.
    */
   async * steps(source) {
-    const states = await run(this.model, 'encode', {source: this.encoded(source)});
-    if (states.error[0]) throw new Error(this.reason(source));
+    let states = await this.#encode(source);
     let token = 0;
     for (let step = 0; step < this.entry.target_length; step++) {
-      const inputs = {token: Int32Array.of(token)};
-      for (const [name, value] of Object.entries(states)) {
-        if (name !== 'error') inputs[name] = [value, this.shapes[name]];
-      }
-      const reply = await run(this.model, 'decode_step', inputs);
+      const reply = await this.#decodeStep(token, states);
       const probabilities = [...reply.probabilities].map((share, id) => [this.names[id], share]);
       token = reply.next[0];
       yield {
         token: this.ofWords ? this.names[token] : toText([token]),
-        probabilities: probabilities.filter((_, id) => id !== 1),
+        probabilities: probabilities.filter((_, id) => id !== START_ID),
         alignment: reply.alignment && [...reply.alignment].slice(0, this.parts(source).length),
       };
       if (token <= 0) return;
-      for (const name of Object.keys(reply)) if (name in states) states[name] = reply[name];
+      states = reply.states;
     }
+  }
+
+  /**
+   * The best complete answers that a beam of unfinished ones leads to, [[text, log-probability], …], best first, as
+   * `n_best` of Python finds them. Yields, at each step, those that are found so far: so the caller can stop.
+   */
+  async * search(source, beamSize) {
+    const isBetter = (one, other) => other.logProbability - one.logProbability;
+    let unfinished = [{token: 0, tokens: [], logProbability: 0, states: await this.#encode(source)}];
+    let complete = [];
+    const best = () => complete.map(({tokens, logProbability}) => [this.text(tokens), logProbability]);
+    for (let step = 0; step < this.entry.target_length; step++) {
+      const longer = [];
+      for (const {token, tokens, logProbability, states} of unfinished) {
+        const reply = await this.#decodeStep(token, states);
+        reply.probabilities.forEach((share, id) => {
+          if (share === 0) return;
+          const reached = logProbability + Math.log(share);
+          // No answer is empty, and the start token stands in none.
+          if (id === PADDING_ID && step > 0) complete.push({tokens, logProbability: reached});
+          if (id <= START_ID) return;
+          const next = this.ofWords ? id : this.names[id].codePointAt(0);
+          longer.push({
+            token: next, tokens: [...tokens, this.names[id]], logProbability: reached, states: reply.states,
+          });
+        });
+      }
+      complete = complete.sort(isBetter).slice(0, beamSize);
+      unfinished = longer.sort(isBetter).slice(0, beamSize);
+      yield best();
+      if (unfinished.length === 0) return;
+      if (complete.length === beamSize && unfinished[0].logProbability <= complete.at(-1).logProbability) return;
+    }
+    complete = [...complete, ...unfinished].sort(isBetter).slice(0, beamSize);
+    yield best();
+  }
+
+  /** The states of the decoder before an answer to a source. */
+  async #encode(source) {
+    const {error, ...states} = await run(this.model, 'encode', {source: this.encoded(source)});
+    if (error[0]) throw new Error(this.reason(source));
+    return states;
+  }
+
+  /** What follows a token: the outputs of the file's `decode_step`, and all states after it. */
+  async #decodeStep(token, states) {
+    const shaped = Object.entries(states).map(([name, value]) => [name, [value, this.shapes[name]]]);
+    const reply = await run(this.model, 'decode_step', {token: Int32Array.of(token), ...Object.fromEntries(shaped)});
+    const after = Object.keys(states).map(name => [name, reply[name] ?? states[name]]);
+    return {...reply, states: Object.fromEntries(after)};
   }
 }
 

@@ -5,6 +5,7 @@ import {Drawing} from './drawing.js';
 import {load} from './models.js';
 
 const SUMS = 1000;
+const BEAM_SIZE = 5;
 const STEP_MILLISECONDS = 120;
 // After the end of a stroke; a digit may have another one.
 const READ_MILLISECONDS = 800;
@@ -86,8 +87,8 @@ function clear() {
 
 function clearAnswer() {
   at('answer').textContent = at('verdict').textContent = '';
-  for (const id of ['steps', 'alignment']) at(id).replaceChildren();
-  at('aligned').hidden = true;
+  for (const id of ['steps', 'alignment', 'best-answers']) at(id).replaceChildren();
+  at('aligned').hidden = at('best').hidden = true;
 }
 
 /** Does one thing at a time: what was begun before ends first, which it does at its next look at the clock. */
@@ -116,6 +117,7 @@ async function ask(isOvertaken) {
   at('verdict').className = right === undefined ? '' : answer === right ? 'right' : 'wrong';
   at('verdict').textContent = right === undefined ? `${source} → ${answer}`
     : answer === right ? `right: ${source} = ${right}` : `wrong: ${source} = ${right}`;
+  await showBest(source, isOvertaken);
 }
 
 /** Shows the answer to a source step by step, over its `picture`, if it has one; `undefined` if overtaken. */
@@ -125,7 +127,7 @@ async function showSteps(source, isOvertaken, picture) {
   for await (const step of model.steps(source)) {
     if (isOvertaken()) return;
     if (step.token) tokens.push(step.token);
-    at('answer').textContent = (entry.reverse_target ? tokens.toReversed() : tokens).join(model.separator);
+    at('answer').textContent = model.text(tokens);
     at('steps').append(bars(step));
     if (step.alignment && step.token) {
       at('aligned').hidden = false;
@@ -134,6 +136,21 @@ async function showSteps(source, isOvertaken, picture) {
     if (!isStill) await pause(STEP_MILLISECONDS);
   }
   return isOvertaken() ? undefined : at('answer').textContent;
+}
+
+/** Shows the most probable answers to a source. */
+async function showBest(source, isOvertaken) {
+  let answers = [];
+  for await (const found of model.search(source, BEAM_SIZE)) {
+    if (isOvertaken()) return;
+    answers = found;
+  }
+  for (const [answer, logProbability] of answers) {
+    const row = at('best-answers').insertRow();
+    row.append(Object.assign(document.createElement('th'), {scope: 'row', textContent: answer}));
+    row.insertCell().textContent = percent(Math.exp(logProbability));
+  }
+  at('best').hidden = false;
 }
 
 function sumOf(source) {
@@ -168,6 +185,7 @@ async function read(isOvertaken) {
   if (answer === undefined) return;
   at('verdict').className = '';
   at('verdict').textContent = `picture → ${answer}`;
+  await showBest(pixels, isOvertaken);
 }
 
 async function readFile(isOvertaken) {
@@ -194,9 +212,13 @@ function bars({token: chosen, probabilities}) {
     const cells = ['code', 'div', 'span'].map(name => bar.appendChild(document.createElement(name)));
     cells[0].textContent = shown(token);
     cells[1].append(Object.assign(document.createElement('i'), {style: `width: ${100 * share}%`}));
-    cells[2].textContent = `${(100 * share).toFixed(1)}%`;
+    cells[2].textContent = percent(share);
   }
   return item;
+}
+
+function percent(share) {
+  return `${(100 * share).toFixed(1)}%`;
 }
 
 async function askMany(isOvertaken) {

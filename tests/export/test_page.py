@@ -10,7 +10,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from browser import MISSING, NODE_MODULES, alignment_of, assert_accessible, choose, shades_of, wait_for_answer
+from browser import (
+    MISSING,
+    NODE_MODULES,
+    alignment_of,
+    assert_accessible,
+    assert_best_answers,
+    choose,
+    shades_of,
+    wait_for_answer,
+)
 
 from seqzoo.export import page
 from seqzoo.export.page import server
@@ -226,7 +235,18 @@ def test_answer_that_was_learnt_backwards_is_shown_forwards(browser, served, tmp
     page(tmp_path / "page", ["addition_9_digits"], NODE_MODULES)
     window = browser.new_context(reduced_motion="reduce").new_page()
     window.goto(f"{served(tmp_path)}page/")
-    assert [ask(window, source)[0] for source in ("57+5", "123456789+1")] == ["62", "123456790"]
+    for source, answer in (("57+5", "62"), ("123456789+1", "123456790")):
+        assert ask(window, source)[0] == answer
+        assert_best_answers(window, model, source)
+
+
+def test_best_answers_are_pythons(opened, phones):
+    choose(opened, PHONES)
+    for source in ("CHAtk", "hatch", "c", "tap"):
+        ask(opened, source)
+        assert_best_answers(opened, phones, source)
+    ask(opened, "x")
+    assert opened.locator("#best").is_hidden()
 
 
 def test_alignment_grows_with_the_answer(browser, site, phones):

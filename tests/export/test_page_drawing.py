@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from browser import NODE_MODULES, alignment_of, assert_accessible, choose, wait_for_answer
+from browser import NODE_MODULES, alignment_of, assert_accessible, assert_best_answers, choose, wait_for_answer
 
 from seqzoo.export import page
 from seqzoo.models import ImageToText
@@ -160,6 +160,8 @@ def test_drawn_strokes_are_read_as_python_reads_the_same_pixels(opened, bars, di
     assert window.locator("#steps li b").all_inner_texts() == [*caption.split(), "end"]
     chosen = window.locator("#steps li .bar:first-of-type code").all_inner_texts()
     assert chosen == [*caption.split(), "end"]
+
+    assert_best_answers(window, bars, seen(window))
 
 
 def test_a_file_is_read_as_python_reads_it(opened, bars, tmp_path):

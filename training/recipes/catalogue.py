@@ -61,6 +61,7 @@ RECIPES = {
             epochs=60,
             buckets=8,
             learning_rate=5e-3,
+            beam_size=5,
         ),
         PairRecipe(
             "addition_9_digits",
