@@ -79,7 +79,10 @@ class SequenceCrossentropy(keras.losses.Loss):
 
         Scaled so that their mean is the loss.
         """
-        losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        # As rows of a table: else TensorFlow checks the shapes, by operations that XLA leaves out with a warning.
+        table = ops.reshape(y_pred, [-1, y_pred.shape[-1]])
+        losses = keras.losses.sparse_categorical_crossentropy(ops.reshape(y_true, [-1]), table, from_logits=True)
+        losses = ops.reshape(losses, ops.shape(y_true))
         if self.label_smoothing:
             of_any = -ops.mean(ops.log_softmax(y_pred), axis=-1)
             losses += self.label_smoothing * (of_any - losses)

@@ -103,3 +103,10 @@ def test_the_loss_survives_serialisation():
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
     assert type(again) is SequenceCrossentropy
     assert (again.name, again.label_smoothing, again.mean_length) == ("x", 0.1, 3.5)
+
+
+def test_there_is_nothing_in_it_that_xla_leaves_out_with_a_warning():
+    """TensorFlow's `Ignoring Assert operator`, for each program of a training."""
+    answers, logits = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None, 5])
+    graph = tf.function(SequenceCrossentropy(label_smoothing=0.1)).get_concrete_function(answers, logits).graph
+    assert [each.name for each in graph.get_operations() if each.type == "Assert"] == []
