@@ -58,9 +58,9 @@ RECIPES = {
             num_layers=2,
             dropout=0.2,
             label_smoothing=0.1,
-            epochs=60,
+            epochs=40,
             buckets=8,
-            learning_rate=5e-3,
+            learning_rate=2e-3,
             beam_size=5,
         ),
         PairRecipe(
