@@ -4,7 +4,8 @@
 
 FILE has an English and a French sentence a line, with a tab between: `fra.txt` of http://www.manythings.org/anki,
 whose third column is left out, or any other. It needs `pip install '.[examples]'`. With 61,000 pairs the 10
-epochs take 37 min of CPU time; 5,054 held-out sentences are then translated with 57.2 chrF and 40.2 BLEU.
+epochs take 37 min of CPU time, with characters 52; 5,054 held-out sentences are then translated with 57.7 chrF and 40.5
+BLEU, with characters 51.2 and 29.6.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import sacrebleu
 import seqzoo
 
 EPOCHS = 10
-BEAM_SIZE = 5
+SEARCH = {"beam_size": 5, "length_penalty": 1.0}
 WORDS = {"source_split": "words", "target_split": "words", "max_tokens": 5000, "copy_unknown": True}
 SIZES = {"embedding_dim": 256, "hidden_dim": 256, "dropout": 0.3, "batch_size": 128, "min_steps": 0}
 
@@ -59,7 +60,7 @@ def main():
     model = train(pairs, "translate_characters" if options.characters else "translate", options.characters)
 
     references = seqzoo.pipelines.alternatives(test)
-    answers, errors = model.generate(list(references), beam_size=BEAM_SIZE, errors="return")
+    answers, errors = model.generate(list(references), **SEARCH, errors="return")
     chrf, bleu = scores(answers, list(references.values()))
     print(f"{len(answers):,} sentences: {chrf:.1f} chrF, {bleu:.1f} BLEU; {sum(map(bool, errors))} cannot be read")
     rows = list(zip(references.items(), answers, strict=True))
