@@ -26,15 +26,15 @@ _ALIGNMENT_TOLERANCES = {False: 1e-4, True: 0.1}
 class PairVerification(Verification):
     """Compares exports of one model, whose own answers are computed once, on all sources of `data`.
 
-    Without data, these are the test rows for a model of sums or of dates, and for any other one random sources, which
-    have no targets. See `verification_of` for the methods.
+    Without data, these are the test rows of the data set that its preprocessor is of, if that is at hand, and else
+    random sources, which have no targets. See `verification_of` for the methods.
     """
 
     @functools.cached_property
     def rows(self):
         """`(sources, targets)`: lists of `str`, pictures of `bytes`; `None` in place of targets that are not known."""
         pairs = (
-            load_test_rows(self.model.preprocessor)
+            load_test_rows(self.model.preprocessor, only_at_hand=True)
             if self.data is None
             else self.model.preprocessor.as_pairs(self.data)
         )
@@ -166,10 +166,9 @@ class PairVerification(Verification):
     def _compare_n_best(self, run, sources):
         """Answers and log-probabilities, where there are fewer answers `""` and minus infinity."""
         beam_size, length_penalty = self.search.values()
-        own = self.model.n_best(sources, beam_size, beam_size, length_penalty)
-        own = [[*answers, *[("", -np.inf)] * (beam_size - len(answers))] for answers in own]
-        own_texts = [[text for text, _ in answers] for answers in own]
-        own_numbers = [[number for _, number in answers] for answers in own]
+        search = tf.function(lambda strings: self.model.answer(strings, beam_size, beam_size, length_penalty))
+        own_texts, own_numbers, _ = search(tf.constant(sources))
+        own_texts = list(map(_texts, own_texts.numpy()))
         reply = run("n_best", **{self.model.preprocessor.source_name: sources})
         exported = list(map(_texts, reply["answers"]))
 
@@ -179,7 +178,7 @@ class PairVerification(Verification):
             answers, others = ([text for row in rows for text in lists[row]] for lists in (own, exported))
             return self._beam_gaps(repeated, answers, others).reshape(-1, beam_size).max(axis=1)
 
-        numbers = (own_numbers, reply["log_probabilities"])
+        numbers = (own_numbers.numpy(), reply["log_probabilities"])
         return compared_with_numbers(own_texts, exported, gaps, *numbers, NEAR_TIE)
 
     def _compare_alignments(self, sources, answers, alignments, is_quantized=False):

@@ -100,9 +100,8 @@ class AnsweringModel(StringModel):
 
         Returns:
             For each string a list of `(answer, log_probability)`, best first: `str`, and the natural logarithm of its
-            probability as float. No answer stands twice in it, but two of `split="words"` may read alike. One list for
-            one `str`. With `errors="return"`, a tuple of the lists, empty for wrong rows, and the errors, as `generate`
-            returns them.
+            probability as float. No answer stands twice in it. One list for one `str`. With `errors="return"`, a tuple
+            of the lists, empty for wrong rows, and the errors, as `generate` returns them.
 
         Raises:
             ValueError: for a wrong string, as in `generate`; a beam below 1, or narrower than `n`.
@@ -129,9 +128,11 @@ class AnsweringModel(StringModel):
         rows = self._rows(strings, batch_size, errors, beam_size, n, length_penalty, scored=True)
 
         def listed(answers, log_probabilities, message):
-            # Where there are fewer answers, the rest are impossible.
-            pairs = zip(answers, log_probabilities, strict=True)
-            return ([] if message else [each for each in pairs if each[1] > -math.inf]), message
+            found = {}  # Several sequences of tokens may read alike; the first of them is the best.
+            for answer, log_probability in zip(answers, log_probabilities, strict=True):
+                if log_probability > -math.inf and not message:  # Where there are fewer answers, the rest are not.
+                    found.setdefault(answer, log_probability)
+            return list(found.items()), message
 
         return (listed(*row) for row in rows)
 

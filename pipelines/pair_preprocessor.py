@@ -1,6 +1,7 @@
 """Everything between a (source, target) pair of strings and the ids that a seq2seq model reads."""
 
 import collections
+import warnings
 
 import keras
 import tensorflow as tf
@@ -133,7 +134,8 @@ class PairPreprocessor(AnswerPreprocessor):
                 `max_tokens` without `unknown`, or `copy_unknown` without `max_tokens`.
 
         Warns:
-            DataWarning: for a source or target that is far longer than the others, which makes training slow.
+            DataWarning: for a source or target that is far longer than the others, which makes training slow; for
+                `copy_unknown` where `max_tokens` leaves out no word.
         """
         if shared and source_split != target_split:
             raise ValueError(
@@ -164,6 +166,9 @@ class PairPreprocessor(AnswerPreprocessor):
             sources, target_vocabulary = sources + targets, None
         else:
             leaves_out = max_tokens is not None and len(targets) > max_tokens
+            if copy_unknown and not leaves_out:
+                message = f"max_tokens={max_tokens} leaves out none of the targets' {len(targets):,} words"
+                warnings.warn(f"{message}: copy_unknown will never copy; choose fewer", DataWarning, stacklevel=2)
             target_vocabulary = Vocabulary(most_frequent(targets, max_tokens), target_split, leaves_out)
         vocabulary = Vocabulary(most_frequent(sources, max_tokens), source_split, unknown, **options)
         warn_of_long_rows(row_lengths, lambda row: places_of_pairs(path, [row])[row] if path else f"Pair {row:,}")

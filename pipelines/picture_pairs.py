@@ -8,6 +8,9 @@ import tensorflow as tf
 from seqzoo.pipelines.pairs import as_pairs
 from seqzoo.pipelines.pictures import MAX_SIDE
 
+# Of PNG and JPEG files.
+_BEGINNINGS = (b"\x89PNG\r\n", b"\xff\xd8\xff")
+
 
 def encoded_picture(picture):
     """A picture as the bytes of a PNG file.
@@ -36,7 +39,8 @@ def as_pictures(pictures):
 
     Args:
         pictures: a picture: `bytes`, the name of a file as `str` or `pathlib.Path`, or an array as `encoded_picture`
-            takes it; or a sequence of them, an array or a tensor of several, or a `tf.data.Dataset`.
+            takes it, or what NumPy makes one of, such as a picture of PIL; or a sequence of them, an array or a tensor
+            of several, or a `tf.data.Dataset`.
 
     Returns:
         `(sources, problems, alone)`: a list of `bytes`; a list of what is wrong with each picture, `""` where it could
@@ -46,6 +50,8 @@ def as_pictures(pictures):
         pictures = list(pictures.as_numpy_iterator())
     if isinstance(pictures, tf.Tensor | tf.Variable):
         pictures = pictures.numpy()
+    elif hasattr(pictures, "__array_interface__") and not hasattr(pictures, "__iter__"):  # A picture of PIL.
+        pictures = np.asarray(pictures)
     is_array = isinstance(pictures, np.ndarray) and pictures.dtype.kind not in "OSU"
     # One picture may have channels; several have a dimension more, the last of which are the channels then.
     is_one_array = is_array and (pictures.ndim <= 2 or (pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4)))
@@ -69,8 +75,8 @@ def as_picture_pairs(x, y=None):
 
     Args:
         x: a sequence of `(picture, caption)`, pictures as `as_pictures` takes them; a `tf.data.Dataset` of the two, or
-            of dictionaries of `image` and `caption`, where a picture is a string or a tensor of uint8; or, with `y`,
-            several pictures.
+            of dictionaries of `image` and `caption`, where a picture is the bytes of a file or a tensor of uint8 or of
+            floats from 0 to 1; or, with `y`, several pictures.
         y: a list of captions.
 
     Raises:
@@ -83,7 +89,7 @@ def as_picture_pairs(x, y=None):
         for number, row in enumerate(rows, 1):
             if not isinstance(row, tuple | list) or len(row) != 2 or not isinstance(row[1], str | bytes):
                 raise ValueError(
-                    f"Pair {number} must be a (picture, caption) tuple, or pictures and captions two lists. "
+                    f"Pair {number} must be a (picture, caption) tuple, such as those of zip(pictures, captions). "
                     f"Received: {row!r:.60}"
                 )
         x, y = [row[0] for row in rows], [row[1] for row in rows]
@@ -106,15 +112,31 @@ def _dataset_of_pairs(pairs):
     if isinstance(spec, dict) and {"image", "caption"} <= set(spec):
         pairs = pairs.map(lambda row: (row["image"], row["caption"]))
         spec = pairs.element_spec
-    if isinstance(spec, tuple) and len(spec) == 2 and getattr(spec[0], "dtype", None) == tf.uint8:
-        rank = spec[0].shape.rank
-        add = (lambda image: image[..., None]) if rank == 2 else (lambda image: image)
-        pairs = pairs.map(lambda image, caption: (tf.io.encode_png(add(image)), caption), tf.data.AUTOTUNE)
-    return as_pairs(pairs)
+    is_tensors = isinstance(spec, tuple) and len(spec) == 2 and all(hasattr(each, "dtype") for each in spec)
+    is_picture = is_tensors and (spec[0].dtype in (tf.string, tf.uint8) or spec[0].dtype.is_floating)
+    if not is_picture or spec[1].dtype != tf.string:
+        raise ValueError(
+            "A data set of pictures must have (picture, caption) elements, or dictionaries of 'image' and 'caption': "
+            "bytes of files, uint8 or floats from 0 to 1, and a string; labels become captions by a map, such as "
+            f".map(lambda image, label: (image, tf.gather(names, label))). Received: {spec}"
+        )
+    return as_pairs(pairs if spec[0].dtype == tf.string else pairs.map(_as_png, tf.data.AUTOTUNE))
+
+
+def _as_png(image, caption):
+    """A picture of uint8, or of floats from 0 to 1, as the bytes of a PNG file, with its caption."""
+    if image.dtype.is_floating:
+        is_picture = tf.reduce_all((image >= 0) & (image <= 1))
+        tf.debugging.Assert(is_picture, ["A picture of floats must have levels from 0 to 1; divide those up to 255"])
+        image = tf.cast(tf.round(255 * image), tf.uint8)
+    return tf.io.encode_png(image[..., None] if image.shape.rank == 2 else image), caption
 
 
 def as_file(picture):
     """One picture, `bytes`, the name of a file or an array, as the bytes of a file; an `OSError` where it has none."""
     if isinstance(picture, str | pathlib.Path):
-        return pathlib.Path(picture).read_bytes()
+        content = pathlib.Path(picture).read_bytes()
+        if not content.startswith(_BEGINNINGS):
+            raise ValueError(f"the picture {str(picture)!r} is no PNG or JPEG file. Received: {len(content):,} bytes")
+        return content
     return picture if isinstance(picture, bytes) else encoded_picture(picture)

@@ -16,6 +16,9 @@ class PairData:
     fresh = False
     """Whether each epoch has rows of its own in place of those that `load` returns."""
 
+    is_at_hand = True
+    """Whether it needs no download, and nothing that is not installed."""
+
     notice = None
     """The notice that goes with the data and with what is made of them, `str`; `None` for none."""
 

@@ -45,7 +45,7 @@ def test_a_file_that_is_no_picture_is_an_error_of_its_row(run, model_file):
     assert output.splitlines() == [answers[0], "", "", answers[1]]
     first, second = errors.splitlines()
     assert first == f"error: row 2: the picture '{missing}' cannot be read: No such file or directory"
-    assert second.startswith("error: row 3: source is no picture that can be read: a whole PNG or JPEG file")
+    assert second.startswith(f"error: row 3: the picture '{path}' is no PNG or JPEG file. Received: ")
 
 
 def test_align_names_the_columns(run, model_file):

@@ -51,6 +51,13 @@ def test_answers_of_a_beam_copy_each_for_itself():
         assert any({*answer.split()} & {*source.split()} for answer in listed)
 
 
+def test_answers_of_a_beam_that_read_alike_are_listed_once():
+    """A word that the model writes, and the same one as a copy."""
+    found, numbers = zip(*writes_unknown_tokens(share=0.5).n_best("Tom", n=20), strict=True)
+    assert len(set(found)) == len(found)
+    assert list(numbers) == sorted(numbers, reverse=True)
+
+
 def test_saved_models_ensembles_and_exports_copy_too(tmp_path):
     model = writes_unknown_tokens()
     answers = model.generate(SOURCES)

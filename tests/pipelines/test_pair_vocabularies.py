@@ -1,12 +1,13 @@
 """PairPreprocessor: the vocabularies of both sides, and what it makes of the pairs to learn."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqzoo.pipelines import START_ID, PairPreprocessor, Vocabulary, load_addition
+from seqzoo.pipelines import START_ID, DataWarning, PairPreprocessor, Vocabulary, load_addition
 
 DIGITS = Vocabulary("0123456789+")
 SUMS = PairPreprocessor(DIGITS, source_length=7, target_length=4)
@@ -214,3 +215,12 @@ def test_copies_stand_in_place_of_unknown_tokens_in_either_order():
 def test_copying_needs_words_and_an_unknown_token(options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         PairPreprocessor.from_pairs(BOUNDED, unknown=True, copy_unknown=True, **options)
+
+
+def test_copying_that_can_never_be_learnt_is_warned_of():
+    words = {"source_split": "words", "target_split": "words", "unknown": True, "copy_unknown": True}
+    pairs = [("I see Tom", "je vois Tom"), ("I go", "je vais")]
+    with pytest.warns(DataWarning, match="max_tokens=4 leaves out none of the targets' 4 words: copy_unknown will"):
+        PairPreprocessor.from_pairs(pairs, max_tokens=4, **words)
+    with warnings.catch_warnings(action="error"):
+        PairPreprocessor.from_pairs(pairs, max_tokens=3, **words)

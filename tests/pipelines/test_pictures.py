@@ -5,6 +5,7 @@ import itertools
 
 import matplotlib.image
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
 
@@ -146,7 +147,7 @@ def test_arrays_that_are_no_pictures_are_refused(array):
 def test_one_picture_and_several(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(PNG)
-    for one in (PNG, path, str(path), GREY, GREY[..., None], tf.constant(GREY)):
+    for one in (PNG, path, str(path), GREY, GREY[..., None], tf.constant(GREY), PIL.Image.fromarray(GREY)):
         assert as_pictures(one) == ([PNG], [""], True)
     several = np.stack([GREY, GREY])
     for many in (
@@ -155,6 +156,7 @@ def test_one_picture_and_several(tmp_path):
         several[..., None],
         tf.constant(several),
         tf.data.Dataset.from_tensors(PNG).repeat(2),
+        [PIL.Image.fromarray(GREY)] * 2,
     ):
         assert as_pictures(many) == ([PNG, PNG], ["", ""], False)
 
@@ -167,6 +169,7 @@ def test_pairs_in_any_form(tmp_path):
     forms = [
         ([(path, "a b")],), ([(GREY, "a b")],), (GREY[None], ["a b"]), ([PNG], ["a b"]), (images,), (named,),
         (tf.data.Dataset.from_tensors((PNG, "a b")),), (tf.data.Dataset.from_tensors((GREY, "a b")),),
+        (tf.data.Dataset.from_tensors((GREY.astype("float32") / 255, "a b")),),
     ]  # fmt: skip
     for form in forms:
         assert list(as_picture_pairs(*form).as_numpy_iterator()) == [(PNG, b"a b")]
@@ -185,6 +188,25 @@ def test_pairs_in_any_form(tmp_path):
 def test_pairs_of_another_form_are_refused(form, message):
     with pytest.raises(ValueError, match=message):
         as_picture_pairs(*form)
+
+
+def test_data_sets_of_labels_and_of_levels_up_to_255_say_what_to_do():
+    labels = tf.data.Dataset.from_tensors((GREY, 3))
+    with pytest.raises(ValueError, match=r"labels become captions by a map, such as \.map\(lambda image, label"):
+        as_picture_pairs(labels)
+    pairs = as_picture_pairs(labels.map(lambda image, label: (image, tf.gather(["a", "b", "c", "d"], label))))
+    assert list(pairs.as_numpy_iterator()) == [(PNG, b"d")]
+    levels = as_picture_pairs(tf.data.Dataset.from_tensors((GREY.astype("float32"), "a b")))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="levels from 0 to 1; divide those up to 255"):
+        list(levels)
+
+
+def test_a_file_that_is_no_picture_is_named(tmp_path):
+    path = tmp_path / "captions.txt"
+    path.write_text("a b")
+    assert as_pictures([PNG, path]) == (
+        [PNG, b""], ["", f"the picture '{path}' is no PNG or JPEG file. Received: 3 bytes"], False,
+    )  # fmt: skip
 
 
 def test_preprocessor_of_pairs_has_their_words_and_comes_back_from_its_configuration():

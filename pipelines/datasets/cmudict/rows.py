@@ -31,6 +31,8 @@ class CmudictData(PairData):
 
     vocabulary_options: ClassVar = {"target_split": "whitespace", "lower_case": True}
 
+    is_at_hand = False
+
     def __post_init__(self):
         if self.name != "cmudict":
             raise ValueError(f"The data set of pronunciations has one name, 'cmudict'. Received: name={self.name!r}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib.util
 
 import numpy as np
 import tensorflow as tf
@@ -50,6 +51,11 @@ class HandwrittenNumbersData(PairData):
             raise ValueError(f"The data set of numbers has one name, 'handwritten_numbers'. Received: {self.name!r}")
         if isinstance(self.partition, bool) or self.partition not in range(PARTITIONS):
             raise ValueError(f"partition must be from 0 to {PARTITIONS - 1}. Received: partition={self.partition!r}")
+
+    @property
+    def is_at_hand(self):
+        """Whether scikit-learn is installed."""
+        return importlib.util.find_spec("sklearn") is not None
 
     @property
     def notice(self):

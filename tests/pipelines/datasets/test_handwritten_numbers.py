@@ -2,6 +2,7 @@
 
 import collections
 import hashlib
+import importlib.util
 import sys
 import types
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from seqzoo.export.picture_verification import PictureVerification
 from seqzoo.pipelines import HandwrittenNumbers, HandwrittenNumbersData, load_test_rows, number_in_words
 from seqzoo.pipelines.datasets.handwritten_numbers import drawing, handwritten_numbers_dataset_builder
 from seqzoo.pipelines.datasets.handwritten_numbers.rows import SPLIT_SIZES, digits_of_split, number_rows
@@ -141,3 +143,10 @@ def test_without_scikit_learn_it_says_how_to_get_it(monkeypatch):
     drawing.scanned_digits.cache_clear()
     with pytest.raises(ValueError, match=r"pip install 'seqzoo\[pictures\]'"):
         drawing.scanned_digits()
+
+
+def test_without_scikit_learn_exports_are_compared_on_random_pictures(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    model = types.SimpleNamespace(preprocessor=HandwrittenNumbersData().preprocessor())
+    sources, targets = PictureVerification(model).rows
+    assert (len(sources), targets) == (256, None)

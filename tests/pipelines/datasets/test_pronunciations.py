@@ -129,6 +129,7 @@ def test_preprocessor_has_the_tokens_of_the_data_and_finds_the_test_rows(registe
         for source, target in decoded(pairs):
             preprocessor([source], [target])
     assert list(decoded(load_test_rows(preprocessor))) == list(decoded(data.load_test()))
+    assert load_test_rows(preprocessor, only_at_hand=True) is None  # An export must not wait for a download.
     assert preprocessor(["TensorFlow"], ["T EH N S ER F L OW"]) is not None
 
 
