@@ -10,6 +10,7 @@ from seqzoo.pipelines.answer_preprocessor import AnswerPreprocessor
 from seqzoo.pipelines.encoding import encode_strings, padded_ids
 from seqzoo.pipelines.pair_files import TAB, places_of_pairs, read_pairs
 from seqzoo.pipelines.pairs import as_pairs, decoded
+from seqzoo.pipelines.row_errors import DataWarning
 from seqzoo.pipelines.row_lengths import RowLengths, warn_of_long_rows
 from seqzoo.pipelines.tokens import check_max_tokens, most_frequent, split_tokens
 from seqzoo.pipelines.vocabulary import PADDING_ID, START_ID, Vocabulary
