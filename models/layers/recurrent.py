@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from seqzoo.models.layers.dropout import Dropout
+from seqzoo.models.layers.gradients import own_gradient
 from seqzoo.models.layers.initializers import initializer_options
 from seqzoo.models.layers.scan import scan
 from seqzoo.runtime import has_gpu
@@ -205,7 +206,7 @@ class Recurrent(keras.layers.Layer):
         return ops.cast(getattr(self.rnn.cell, name), self.compute_dtype)
 
 
-@tf.custom_gradient
+@own_gradient
 def gated_carry(state, gate):
     """`state * sigmoid(gate)`, with a gradient that XLA computes once a step.
 

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from seqzoo.models.layers.gradients import own_gradient
+
 
 def scan(combine, projected, kernel, bias, states, adds=False):
     """Runs a recurrent cell over all steps.
@@ -23,7 +25,7 @@ def scan(combine, projected, kernel, bias, states, adds=False):
         `(outputs, states)`: `[length, batch, units]`, and the states after the last step.
     """
 
-    @tf.custom_gradient
+    @own_gradient
     def run(projected, kernel, bias, *states):
         length = tf.shape(projected)[0] if projected.shape[0] is None else projected.shape[0]
 

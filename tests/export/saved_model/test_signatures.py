@@ -1,5 +1,6 @@
 """The signatures of SavedModels: answers, errors and draws, read back as TensorFlow Serving reads them."""
 
+import pathlib
 import re
 
 import numpy as np
@@ -160,6 +161,13 @@ def test_fuzzed_prompts_give_a_text_or_an_error_each(writer, write, texts):
     expected = writer.generate([row for row, is_fine in zip(rows, fine, strict=True) if is_fine])
     assert texts(reply["text"][fine]) == expected
     assert (reply["text"][~np.array(fine)] == b"").all()
+
+
+def test_no_operation_has_a_gradient_that_is_not_saved(sums_report):
+    """Of which TensorFlow would warn whoever loads it."""
+    graph = pathlib.Path(sums_report["path"], "saved_model.pb").read_bytes()
+    assert b"TensorListReserve" in graph or b"Tanh" in graph
+    assert b"_gradient_op_type" not in graph
 
 
 def test_words_go_the_same_way(tmp_path, texts):
