@@ -1,7 +1,6 @@
 """The recurrent layer that every model here is built from: a stock Keras one, run with fewer products."""
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from seqzoo.models.layers.dropout import Dropout
