@@ -8,6 +8,8 @@ import tensorflow as tf
 from seqzoo.pipelines.pairs import as_pairs
 from seqzoo.pipelines.pictures import MAX_SIDE
 
+# Of pictures of PIL, what is not levels of grey or of red, green and blue: what it is converted to.
+_OTHER_MODES = {"1": "L", "P": "RGBA", "PA": "RGBA", "LA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
 # Of PNG and JPEG files.
 _BEGINNINGS = (b"\x89PNG\r\n", b"\xff\xd8\xff")
 
@@ -21,6 +23,8 @@ def encoded_picture(picture):
     Raises:
         ValueError: for any other array.
     """
+    if getattr(picture, "mode", "RGB") in _OTHER_MODES:
+        picture = picture.convert(_OTHER_MODES[picture.mode])
     array = np.asarray(picture)
     is_picture = array.ndim in (2, 3) and array.size and (array.ndim == 2 or array.shape[2] in (1, 3, 4))
     if array.dtype.kind == "f" and is_picture and bool((array >= 0).all() and (array <= 1).all()):
@@ -50,12 +54,11 @@ def as_pictures(pictures):
         pictures = list(pictures.as_numpy_iterator())
     if isinstance(pictures, tf.Tensor | tf.Variable):
         pictures = pictures.numpy()
-    elif hasattr(pictures, "__array_interface__") and not hasattr(pictures, "__iter__"):  # A picture of PIL.
-        pictures = np.asarray(pictures)
     is_array = isinstance(pictures, np.ndarray) and pictures.dtype.kind not in "OSU"
     # One picture may have channels; several have a dimension more, the last of which are the channels then.
     is_one_array = is_array and (pictures.ndim <= 2 or (pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4)))
-    alone = isinstance(pictures, str | bytes | pathlib.Path) or is_one_array
+    is_of_pil = hasattr(pictures, "__array_interface__") and not hasattr(pictures, "__iter__")
+    alone = isinstance(pictures, str | bytes | pathlib.Path) or is_one_array or is_of_pil
     sources, problems = [], []
     for picture in [pictures] if alone else pictures:
         source, problem = b"", ""
@@ -114,17 +117,22 @@ def _dataset_of_pairs(pairs):
         spec = pairs.element_spec
     is_tensors = isinstance(spec, tuple) and len(spec) == 2 and all(hasattr(each, "dtype") for each in spec)
     is_picture = is_tensors and (spec[0].dtype in (tf.string, tf.uint8) or spec[0].dtype.is_floating)
+    if is_picture and spec[0].dtype != tf.string:
+        shape = spec[0].shape
+        is_picture = shape.rank in (2, 3) and 0 not in shape and (shape.rank == 2 or shape[2] in (None, 1, 3, 4))
     if not is_picture or spec[1].dtype != tf.string:
         raise ValueError(
-            "A data set of pictures must have (picture, caption) elements, or dictionaries of 'image' and 'caption': "
-            "bytes of files, uint8 or floats from 0 to 1, and a string; labels become captions by a map, such as "
-            f".map(lambda image, label: (image, tf.gather(names, label))). Received: {spec}"
+            "A data set of pictures must have (picture, caption) elements, not batches, or dictionaries of 'image' and "
+            "'caption': bytes of files, or [height, width] or [height, width, channels] of uint8 or of floats from 0 "
+            "to 1; and a string. Labels become captions by a map, such as .map(lambda image, label: (image, "
+            f"tf.gather(names, label))). Received: {spec}"
         )
     return as_pairs(pairs if spec[0].dtype == tf.string else pairs.map(_as_png, tf.data.AUTOTUNE))
 
 
 def _as_png(image, caption):
     """A picture of uint8, or of floats from 0 to 1, as the bytes of a PNG file, with its caption."""
+    tf.debugging.Assert(tf.size(image) > 0, ["A picture has no pixels"])
     if image.dtype.is_floating:
         is_picture = tf.reduce_all((image >= 0) & (image <= 1))
         tf.debugging.Assert(is_picture, ["A picture of floats must have levels from 0 to 1; divide those up to 255"])

@@ -67,14 +67,22 @@ def _decoded(string):
     colours = tf.cast(colours, tf.float32)
     grey = tf.reduce_sum(colours[..., :3] * _GREY, axis=-1, keepdims=True)
     share = colours[..., 3:] / 255.0
-    return grey * share + 255.0 * (1.0 - share)
+    # Where a file has fewer than eight bits and no transparency, TensorFlow gives its highest level for opaque.
+    depth = tf.cast(_png_header(string, 24, 1, tf.uint8)[0], tf.float32)
+    is_opaque = is_png & (depth < 8.0) & tf.reduce_all(colours[..., 3] == 2.0**depth - 1.0)
+    return tf.where(is_opaque, grey, grey * share + 255.0 * (1.0 - share))
 
 
 def _png_size(string):
     """`[height, width]` as the header of a PNG file says, int32; `[0, 0]` where there is no header."""
-    header = tf.strings.substr(tf.strings.join([string, "\0" * 24]), 16, 8)
-    width, height = tf.unstack(tf.io.decode_raw(header, tf.int32, little_endian=False), num=2)
+    width, height = tf.unstack(_png_header(string, 16, 8, tf.int32), num=2)
     return tf.stack([height, width])
+
+
+def _png_header(string, at, count, dtype):
+    """The numbers that stand in so many bytes of the header of a PNG file; 0 where there is no header."""
+    header = tf.strings.substr(tf.strings.join([string, "\0" * (at + count)]), at, count)
+    return tf.io.decode_raw(header, dtype, little_endian=False)
 
 
 def _fitted(grey, height, width):

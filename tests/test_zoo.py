@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import os
 import pathlib
+import re
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ from seqzoo.export.cards.markdown import card_page
 from seqzoo.export.clients import answers_of_litert, loaded
 from seqzoo.export.verification import verification_of
 from seqzoo.models import Greedy, LanguageModel, PeekySeq2Seq, Seq2Seq, card, from_preset, load, presets
-from seqzoo.pipelines import load_addition, load_test_rows
+from seqzoo.pipelines import load_addition, load_python_topics, load_test_rows
 from seqzoo.pipelines.pairs import decoded
 from seqzoo.training import RECIPES, evaluate, evaluate_all_sums, evaluate_sums
 from seqzoo.training.evaluation.sums import all_operands
@@ -26,12 +27,13 @@ SUMS = [
 ]  # fmt: skip
 TEXTS = ["char_lstm_pydoc", "char_lstm_tiny_shakespeare"]
 OTHERS = ["dates", "read_numbers"]
-EVERY = [*SUMS, *TEXTS, *OTHERS]
+DOWNLOADED = ["pronounce_english"]
+EVERY = [*SUMS, *TEXTS, *OTHERS, *DOWNLOADED]
 # Minutes of processor time that all sums take, or those held out, and all of the text held out.
 MODEL_MINUTES = {
     "addition_baseline": 0.3, "addition_reverse": 0.3, "addition_peeky": 0.3, "addition_peeky_reverse": 0.5,
     "addition_5_digits": 0.2, "addition_9_digits": 1.0, "char_lstm_pydoc": 0.3, "char_lstm_tiny_shakespeare": 0.5,
-    "dates": 0.5, "read_numbers": 0.5,
+    "dates": 0.5, "read_numbers": 0.5, "pronounce_english": 1.0,
 }  # fmt: skip
 LITERT_MINUTES = {
     "addition_baseline": 0.7, "addition_reverse": 0.7, "addition_peeky": 0.8, "addition_peeky_reverse": 1.3,
@@ -167,6 +169,22 @@ def test_exports_of_other_answers_are_the_models(name):
     assert found["rows"] - found["equal"] <= NEAR_TIES
 
 
+@pytest.mark.parametrize("name", DOWNLOADED)
+def test_answers_and_exports_are_as_the_card_states_where_test_rows_have_to_be_downloaded(name):
+    """On the card's examples, and on words that Python's documentation has."""
+    model, about = from_preset(name), card(name)
+    stated = {each["source"]: each["answer"] for each in about["examples"]}
+    assert model.generate(stated) == list(stated.values())
+    text = b" ".join(load_python_topics().take(200).as_numpy_iterator()).decode()
+    words = [(word, "") for word in sorted({*re.findall("[a-z]{2,16}", text)})[::10][:300]]
+    assert len(words) == 300
+    with loaded(ROOT / name / "1") as run:
+        searching = verification_of(model, words, beam_size=about["beam"]["beam_size"])
+        assert searching.verify_saved_model(run)["different"] == 0
+    found = verification_of(model, words).verify_litert(Interpreter(str(ROOT / name / "model.tflite")))
+    assert found["rows"] - found["equal"] <= NEAR_TIES
+
+
 def test_figures_of_the_zoo_are_what_is_promised():
     """By the cards, which `test_every_sum` and `test_held_out_text` hold against the models."""
     assert card("addition_peeky_reverse")["sums"]["errors"] == 0
@@ -178,6 +196,8 @@ def test_figures_of_the_zoo_are_what_is_promised():
     assert card("char_lstm_tiny_shakespeare")["held_out"]["nats_per_token"] <= 1.44
     assert (card("dates")["held_out"]["exact_match"], card("dates")["held_out"]["rows"]) == (1, 10_000)
     assert card("dates")["parameters"] <= 500_000
+    words = card("pronounce_english")
+    assert (words["beam"]["exact_match"] > 0.76, words["parameters"] <= 2_500_000) == (True, True)
 
 
 def test_from_preset_returns_a_model_of_the_class_that_it_is_called_on():
@@ -289,7 +309,7 @@ def test_held_out_text(name):
     assert figures["nats_per_token"] == pytest.approx(about["held_out"]["nats_per_token"], abs=1e-3)
 
 
-@slow(MODEL_MINUTES, OTHERS)
+@slow(MODEL_MINUTES, [*OTHERS, *DOWNLOADED])
 def test_every_test_row(name):
     model, stated = from_preset(name), card(name)["held_out"]
     figures = evaluate(model, load_test_rows(model.preprocessor))

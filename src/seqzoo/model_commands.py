@@ -93,7 +93,7 @@ def generate(options):
         lines += [("model", text, f"{log_probability:z.4f}") for text, log_probability in answers or ()]
         for origin, *columns in lines:
             columns = columns if options.lexicon is None else [origin, *columns]
-            print(printable(source.decode()), *columns, sep="\t", flush=interactive)
+            print(printable(source.decode(errors="backslashreplace")), *columns, sep="\t", flush=interactive)
     return status
 
 

@@ -56,6 +56,27 @@ def test_palettes_and_16_bits_are_read(preprocessor):
     np.testing.assert_array_equal(levels(preprocessor, deep), GREY)
 
 
+@pytest.mark.parametrize("colours", [2, 4, 16])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_pictures_of_fewer_than_eight_bits_are_read(preprocessor, colours, transparent):
+    picture = PIL.Image.fromarray(GREY).quantize(colours)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", bits=colours.bit_length() - 1, **({"transparency": 0} if transparent else {}))
+    assert buffer.getvalue()[24] == colours.bit_length() - 1
+    expected = np.asarray(picture.convert("L"))
+    if transparent:
+        expected = np.where(np.asarray(picture) == 0, 255, expected)
+    np.testing.assert_allclose(levels(preprocessor, buffer.getvalue()), expected, atol=1)
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "CMYK", "YCbCr", "HSV"])
+def test_pictures_of_pil_are_read_in_any_mode(preprocessor, mode):
+    colours = PIL.Image.fromarray(np.stack([GREY, 255 - GREY, GREY // 2], axis=-1))
+    picture = colours.convert("L").convert("LA") if mode == "LA" else colours.convert(mode)
+    expected = np.asarray(picture.convert("RGB").convert("L"))
+    np.testing.assert_allclose(levels(preprocessor, encoded_picture(picture)), expected, atol=2)
+
+
 def test_jpeg_is_read(preprocessor):
     smooth = np.repeat(np.linspace(60, 200, 9, dtype="uint8")[None], 6, axis=0)
     jpeg = tf.io.encode_jpeg(smooth[..., None], quality=100).numpy()
@@ -192,10 +213,13 @@ def test_pairs_of_another_form_are_refused(form, message):
 
 def test_data_sets_of_labels_and_of_levels_up_to_255_say_what_to_do():
     labels = tf.data.Dataset.from_tensors((GREY, 3))
-    with pytest.raises(ValueError, match=r"labels become captions by a map, such as \.map\(lambda image, label"):
+    with pytest.raises(ValueError, match=r"Labels become captions by a map, such as \.map\(lambda image, label"):
         as_picture_pairs(labels)
     pairs = as_picture_pairs(labels.map(lambda image, label: (image, tf.gather(["a", "b", "c", "d"], label))))
     assert list(pairs.as_numpy_iterator()) == [(PNG, b"d")]
+    for shape in ((0, 9, 1), (6, 9, 5), (2, 6, 9, 1), (6,)):
+        with pytest.raises(ValueError, match="A data set of pictures must have"):
+            as_picture_pairs(tf.data.Dataset.from_tensors((np.zeros(shape, "uint8"), "a")))
     levels = as_picture_pairs(tf.data.Dataset.from_tensors((GREY.astype("float32"), "a b")))
     with pytest.raises(tf.errors.InvalidArgumentError, match="levels from 0 to 1; divide those up to 255"):
         list(levels)
