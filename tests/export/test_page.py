@@ -378,12 +378,12 @@ def test_page_is_accessible(browser, site, scheme):
 def test_page_works_by_keyboard(browser, site):
     window = browser.new_context(reduced_motion="reduce").new_page()
     window.goto(site)
-    window.wait_for_function("document.getElementById('verdict').textContent")
+    window.wait_for_selector("#best", state="visible")
     visited = []
-    for _ in range(5):
+    for _ in range(6):
         window.keyboard.press("Tab")
         visited.append(window.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
-    assert visited == ["model", "source", "Answer", "many", "The numbers"]
+    assert visited == ["model", "source", "Answer", "best-table", "many", "The numbers"]
 
 
 def test_page_opens_with_the_model_that_is_named_first_or_else_makes_the_fewest_errors(runtime, tmp_path):
