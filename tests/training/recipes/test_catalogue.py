@@ -21,6 +21,7 @@ TRAINING_MINUTES = {
     "addition_5_digits": 14.6,
     "addition_9_digits": 110,
     "dates": 6.5,
+    "pronounce_english": 119,  # CMUdict is downloaded, unless TFDS has prepared it.
 }
 
 
