@@ -130,7 +130,7 @@ class AnsweringModel(StringModel):
         def listed(answers, log_probabilities, message):
             found = {}  # Several sequences of tokens may read alike; the first of them is the best.
             for answer, log_probability in zip(answers, log_probabilities, strict=True):
-                if log_probability > -math.inf and not message:  # Where there are fewer answers, the rest are not.
+                if log_probability > -math.inf and not message:  # Where there are fewer, the others are impossible.
                     found.setdefault(answer, log_probability)
             return list(found.items()), message
 

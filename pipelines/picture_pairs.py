@@ -6,12 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from seqzoo.pipelines.pairs import as_pairs
-from seqzoo.pipelines.pictures import MAX_SIDE
+from seqzoo.pipelines.pictures import JPEG_SIGNATURE, MAX_SIDE, PNG_SIGNATURE
 
 # Of pictures of PIL, what is not levels of grey or of red, green and blue: what it is converted to.
 _OTHER_MODES = {"1": "L", "P": "RGBA", "PA": "RGBA", "LA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
-# Of PNG and JPEG files.
-_BEGINNINGS = (b"\x89PNG\r\n", b"\xff\xd8\xff")
 
 
 def encoded_picture(picture):
@@ -144,7 +142,7 @@ def as_file(picture):
     """One picture, `bytes`, the name of a file or an array, as the bytes of a file; an `OSError` where it has none."""
     if isinstance(picture, str | pathlib.Path):
         content = pathlib.Path(picture).read_bytes()
-        if not content.startswith(_BEGINNINGS):
+        if not content.startswith((PNG_SIGNATURE, JPEG_SIGNATURE)):
             raise ValueError(f"the picture {str(picture)!r} is no PNG or JPEG file. Received: {len(content):,} bytes")
         return content
     return picture if isinstance(picture, bytes) else encoded_picture(picture)

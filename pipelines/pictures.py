@@ -5,8 +5,8 @@ import tensorflow as tf
 MAX_SIDE = 4_096
 """The most pixels of a picture's width or height."""
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_JPEG_SIGNATURE = b"\xff\xd8\xff"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+JPEG_SIGNATURE = b"\xff\xd8\xff"
 _GREY = (0.299, 0.587, 0.114)
 
 
@@ -52,8 +52,8 @@ def grey_pictures(pixels, height, width):
 
 def _decoded(string):
     """Grey levels float32 `[height, width, 1]` from 0 to 255 of one file; fails if it is none."""
-    is_jpeg = tf.strings.substr(string, 0, len(_JPEG_SIGNATURE)) == _JPEG_SIGNATURE
-    is_png = tf.strings.substr(string, 0, len(_PNG_SIGNATURE)) == _PNG_SIGNATURE
+    is_jpeg = tf.strings.substr(string, 0, len(JPEG_SIGNATURE)) == JPEG_SIGNATURE
+    is_png = tf.strings.substr(string, 0, len(PNG_SIGNATURE)) == PNG_SIGNATURE
     size = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(string)[:2], lambda: _png_size(string))
     fits = tf.reduce_all((size >= 1) & (size <= MAX_SIDE))
     with tf.control_dependencies([tf.debugging.Assert((is_jpeg | is_png) & fits, ["no picture"])]):

@@ -47,10 +47,11 @@ def evaluate_text(model, text, beam_size=1, length_penalty=0.0, block=None):
         return losses, tf.argmax(logits, axis=-1, output_type=tf.int32) == targets, states
 
     first, nats, right, tokens = model.initial_state(1), 0.0, 0, 0
-    states, most = first, min(block, max(1, len(model.preprocessor.encode(text)))) if block else _PART
-    for part, targets in model.preprocessor.ordered(text, most):
-        # All parts have one shape, for one compilation; what is read past the end does not count.
+    states, most = first, 0
+    for part, targets in model.preprocessor.ordered(text, block or _PART):
+        # All parts have the shape of the first, for one compilation; what is read past the end does not count.
         length = targets.shape[1]
+        most = max(most, length)
         padding = [(0, 0), (0, most - length)]
         losses, hits, states = score(np.pad(part, padding), np.pad(targets, padding), first if block else states)
         nats += float(np.sum(losses[0, :length], dtype="float64"))
