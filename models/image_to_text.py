@@ -102,6 +102,16 @@ class ImageEncoder(RecurrentEncoder):
             inputs=source, outputs={"states": states, "outputs": self.dropouts[-1](x), "mask": mask}, **kwargs
         )
 
+    def call(self, inputs, training=None, mask=None):
+        """The outputs of the functional model; where there are no rows, without convolving any."""
+        if inputs.shape[0]:
+            return super().call(inputs, training, mask)
+        # By oneDNN a convolution of no rows has its input's shape, which the next one refuses.
+        rows = tf.shape(inputs)[0]
+        one_if_none = tf.zeros([tf.cast(rows == 0, tf.int32), *inputs.shape[1:]], inputs.dtype)
+        outputs = super().call(tf.concat([inputs, one_if_none], axis=0), training, mask)
+        return tf.nest.map_structure(lambda x: x[:rows], outputs)
+
 
 @keras.saving.register_keras_serializable("seqzoo")
 class ImageToText(AnsweringModel):

@@ -1,5 +1,9 @@
 """Models of pictures: what they read, learn, answer, save and export."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -61,6 +65,32 @@ def test_reads_bytes_files_and_arrays_alike(model, tmp_path):
     assert model.generate(forms) == [caption] * len(forms)
     assert model.generate(tf.constant(picture[None])) == [caption]
     assert model.predict(picture[None]).tolist() == [caption]
+
+
+def test_no_pictures_have_no_answers_where_convolutions_are_by_onednn(model, tmp_path):
+    """TensorFlow decides it by the processor, at its start; there a convolution of no rows has its input's shape."""
+    model.save(tmp_path / "model.keras")
+    program = f"""if True:
+        import tensorflow as tf
+        from seqzoo.models import load
+
+        model = load({str(tmp_path / "model.keras")!r})
+        for function in (model.answer, tf.function(model.answer)):
+            print(*(part.shape for part in function(tf.constant([], tf.string))))
+        for name, (function, signature) in model.serving_functions().items():
+            empty = [tf.zeros([0] + [8] * (len(each.shape) - 1), each.dtype) for each in signature]
+            print(name, *(part.shape[0] for part in tf.function(function)(*empty).values()))
+    """
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        "(0, 1) (0, 1) (0,)",
+        "(0, 1) (0, 1) (0,)",
+        "serving_default 0 0 0",
+        "pixels 0 0 0",
+        "score 0 0",
+        "align 0 0 0",
+    ], done.stderr
 
 
 def test_a_wrong_picture_is_an_error_of_its_row(model, tmp_path):
