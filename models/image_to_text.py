@@ -70,6 +70,8 @@ class ImageEncoder(RecurrentEncoder):
         config["dtype"] = dtype = keras.dtype_policies.get(dtype or keras.config.dtype_policy()).name
         config["filters"] = list(filters)
         self._config = config
+        if not config["filters"]:
+            raise ValueError("filters must have a number for each convolution, and one at least. Received: none")
 
         # === Layers ===
         self.convolutions = [
@@ -173,9 +175,11 @@ class ImageToText(AnsweringModel):
         config = constructor_arguments(locals())
         config["filters"] = list(filters)
         height, width, length = (getattr(preprocessor, name) for name in ("height", "width", "target_length"))
+        columns = _columns(width, len(config["filters"]))
         if unroll is None:
-            unroll = unrolls(_columns(width, len(config["filters"])), length)
-        check_limits(num_layers + len(config["filters"]), [height, width, length], unroll)
+            unroll = unrolls(columns, length)
+        check_limits(num_layers + len(config["filters"]), [height, width, length], False)
+        check_limits(num_layers, [columns, columns, length], unroll)  # Columns are read in both directions.
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         config["dtype"] = policy.name
         shared = {
@@ -186,8 +190,7 @@ class ImageToText(AnsweringModel):
         # === Layers ===
         self.attends = bool(attention)
         self.encoder = ImageEncoder(height, width, filters, **shared, name="encoder")
-        columns, dim = self.encoder.output["outputs"].shape[1:]
-        memory = {"memory_dim": dim, "memory_length": columns} if attention else {}
+        memory = {"memory_dim": self.encoder.output_dim, "memory_length": columns} if attention else {}
         decoder_class = AttentionDecoder if attention else PeekyDecoder
         self.decoder = decoder_class(
             preprocessor.target_vocabulary.size, embedding_dim, length=length, **shared, **memory, name="decoder"

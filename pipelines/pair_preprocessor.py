@@ -37,9 +37,9 @@ class PairPreprocessor(AnswerPreprocessor):
         mean_target_length: float, the targets' mean length in tokens, with their ends where there is room for them, by
             which a loss counts; see `SequenceCrossentropy`. `None` where it is not known.
         copy_unknown: bool. Whether an answer has, in place of each unknown token, the source's token that attention
-            points at (after Luong et al. 2015, https://arxiv.org/abs/1410.8206, where another model aligns): a name or
-            a number, mostly. Both sides must be split into words, in the same way, and only models with attention take
-            it.
+            points at, as it stands in the source (after Luong et al. 2015, https://arxiv.org/abs/1410.8206, where
+            another model aligns): a name or a number, mostly. Both sides must be split into words, in the same way, and
+            only models with attention take it.
 
     Attributes:
         source_vocabulary: `Vocabulary` of the sources.
@@ -263,8 +263,8 @@ class PairPreprocessor(AnswerPreprocessor):
             places = self.source_length - 1 - places
         if self.reverse_target:
             places = tf.reverse_sequence(places, tf.math.count_nonzero(ids, axis=1, dtype=tf.int32), seq_axis=1)
-        tokens = self.source_vocabulary.tokenize(strings).to_tensor("", shape=[None, self.source_length])
-        copies = tf.gather(tokens, places, batch_dims=1)
+        words = self.source_vocabulary.words_as_written(strings, self.source_length)
+        copies = tf.gather(words, places, batch_dims=1)
         return self.target_vocabulary.join(self.in_reading_order(ids), copies)
 
     def read(self, path, check=True, separator=TAB):

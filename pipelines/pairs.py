@@ -1,5 +1,7 @@
 """(source, target) pairs of strings: any `tf.data` of them, the targets of each source, a held-out part."""
 
+import reprlib
+
 import numpy as np
 import tensorflow as tf
 
@@ -32,7 +34,8 @@ def as_pairs(pairs, source="source", target="target"):
                 not isinstance(row, tuple | list | np.ndarray)
                 or [isinstance(x, str | bytes) for x in row] != [True] * 2
             ):
-                raise ValueError(f"Pair {number} must be a (source, target) tuple of strings. Received: {row!r}")
+                received = reprlib.repr(row)  # Shortened: it may be a picture.
+                raise ValueError(f"Pair {number} must be a (source, target) tuple of strings. Received: {received}")
         columns = [tf.constant([row[side] for row in rows], tf.string) for side in (0, 1)]
         return without_autotune(tf.data.Dataset.from_tensor_slices(tuple(columns)))
     check_that_it_ends(pairs)

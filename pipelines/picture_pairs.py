@@ -8,6 +8,8 @@ import tensorflow as tf
 from seqzoo.pipelines.pairs import as_pairs
 from seqzoo.pipelines.pictures import JPEG_SIGNATURE, MAX_SIDE, PNG_SIGNATURE
 
+# Grey, grey and opacity, red, green and blue, those and opacity.
+_CHANNELS = (1, 2, 3, 4)
 # Of pictures of PIL, what is not levels of grey or of red, green and blue: what it is converted to.
 _OTHER_MODES = {"1": "L", "P": "RGBA", "PA": "RGBA", "LA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
 
@@ -16,7 +18,7 @@ def encoded_picture(picture):
     """A picture as the bytes of a PNG file.
 
     Args:
-        picture: array of uint8, or of floats from 0 to 1, `[height, width]` or `[height, width, 1, 3 or 4]`.
+        picture: array of uint8, or of floats from 0 to 1, `[height, width]` or `[height, width, 1 to 4]`.
 
     Raises:
         ValueError: for any other array.
@@ -24,13 +26,13 @@ def encoded_picture(picture):
     if getattr(picture, "mode", "RGB") in _OTHER_MODES:
         picture = picture.convert(_OTHER_MODES[picture.mode])
     array = np.asarray(picture)
-    is_picture = array.ndim in (2, 3) and array.size and (array.ndim == 2 or array.shape[2] in (1, 3, 4))
+    is_picture = array.ndim in (2, 3) and array.size and (array.ndim == 2 or array.shape[2] in _CHANNELS)
     if array.dtype.kind == "f" and is_picture and bool((array >= 0).all() and (array <= 1).all()):
         array = np.round(255 * array).astype("uint8")
     if not is_picture or array.dtype != np.uint8 or max(array.shape[:2]) > MAX_SIDE:
         raise ValueError(
             "A picture must be an array of uint8, or of floats from 0 to 1, [height, width] or [height, width, "
-            f"channels] with 1, 3 or 4 channels and at most {MAX_SIDE:,} pixels a side. Received: {array.dtype} "
+            f"channels] with 1 to 4 channels and at most {MAX_SIDE:,} pixels a side. Received: {array.dtype} "
             f"{list(array.shape)}"
         )
     return tf.io.encode_png(array if array.ndim == 3 else array[..., None]).numpy()
@@ -54,7 +56,7 @@ def as_pictures(pictures):
         pictures = pictures.numpy()
     is_array = isinstance(pictures, np.ndarray) and pictures.dtype.kind not in "OSU"
     # One picture may have channels; several have a dimension more, the last of which are the channels then.
-    is_one_array = is_array and (pictures.ndim <= 2 or (pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4)))
+    is_one_array = is_array and (pictures.ndim <= 2 or (pictures.ndim == 3 and pictures.shape[2] in _CHANNELS))
     is_of_pil = hasattr(pictures, "__array_interface__") and not hasattr(pictures, "__iter__")
     alone = isinstance(pictures, str | bytes | pathlib.Path) or is_one_array or is_of_pil
     sources, problems = [], []
@@ -113,12 +115,8 @@ def _dataset_of_pairs(pairs):
     if isinstance(spec, dict) and {"image", "caption"} <= set(spec):
         pairs = pairs.map(lambda row: (row["image"], row["caption"]))
         spec = pairs.element_spec
-    is_tensors = isinstance(spec, tuple) and len(spec) == 2 and all(hasattr(each, "dtype") for each in spec)
-    is_picture = is_tensors and (spec[0].dtype in (tf.string, tf.uint8) or spec[0].dtype.is_floating)
-    if is_picture and spec[0].dtype != tf.string:
-        shape = spec[0].shape
-        is_picture = shape.rank in (2, 3) and 0 not in shape and (shape.rank == 2 or shape[2] in (None, 1, 3, 4))
-    if not is_picture or spec[1].dtype != tf.string:
+    is_pair = isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(each, tf.TensorSpec) for each in spec)
+    if not is_pair or not _may_be_picture(spec[0]) or spec[1].dtype != tf.string:
         raise ValueError(
             "A data set of pictures must have (picture, caption) elements, not batches, or dictionaries of 'image' and "
             "'caption': bytes of files, or [height, width] or [height, width, channels] of uint8 or of floats from 0 "
@@ -126,6 +124,15 @@ def _dataset_of_pairs(pairs):
             f"tf.gather(names, label))). Received: {spec}"
         )
     return as_pairs(pairs if spec[0].dtype == tf.string else pairs.map(_as_png, tf.data.AUTOTUNE))
+
+
+def _may_be_picture(spec):
+    """Whether tensors of that `tf.TensorSpec` may be one picture each: the bytes of a file, or levels."""
+    if spec.dtype == tf.string:
+        return True
+    if not (spec.dtype == tf.uint8 or spec.dtype.is_floating) or spec.shape.rank not in (2, 3) or 0 in spec.shape:
+        return False
+    return spec.shape.rank == 2 or spec.shape[2] in (None, *_CHANNELS)
 
 
 def _as_png(image, caption):

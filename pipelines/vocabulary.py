@@ -173,7 +173,25 @@ class Vocabulary:
             strings = strings if self.split == "characters" else tf.strings.unicode_encode(tokens, "UTF-8")
         if self.split == "characters":
             return tokens
-        return tf.strings.split(marked(tf.convert_to_tensor(strings)) if self.split == "words" else strings)
+        return self._words(strings)
+
+    def words_as_written(self, strings, length):
+        """The words of each string as they stand in it, not normalised, where these are as many as are read.
+
+        Args:
+            strings: string tensor, `[batch]`.
+            length: int, to which words are cut and padded with `""`.
+
+        Returns:
+            string tensor, `[batch, length]`.
+        """
+        read = self.tokenize(strings)
+        words = read.to_tensor("", shape=[None, length])
+        if not self.normalizes:
+            return words
+        written = self._words(strings)
+        as_many = written.row_lengths() == read.row_lengths()
+        return tf.where(as_many[:, None], written.to_tensor("", shape=[None, length]), words)
 
     def lookup(self, strings):
         """Ids of the tokens of each string.
@@ -252,6 +270,10 @@ class Vocabulary:
         if unknown is not None:
             words = tf.where(ids == self.unknown_id, unknown, words)
         return self._join_words(tf.ragged.boolean_mask(words, ids > START_ID))
+
+    def _words(self, strings):
+        """Words as they stand, with their marks: a ragged tensor of strings, `[batch, (length)]`."""
+        return tf.strings.split(marked(tf.convert_to_tensor(strings)) if self.split == "words" else strings)
 
     def _join_words(self, words):
         """Strings `[batch]` of a ragged tensor of words, `[batch, (length)]`."""

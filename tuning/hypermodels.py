@@ -258,6 +258,13 @@ class Seq2SeqHyperModel(RecipeHyperModel):
     direction = "max"
 
     @classmethod
+    def whole_space(cls, recipe, space=None, fixed=None):
+        """As the class documents it; of answers that copy words, the recipe's model alone unless others are named."""
+        if recipe.copy_unknown and "model" not in {**(space or {}), **(fixed or {})}:
+            fixed = {**(fixed or {}), "model": recipe.model}
+        return super().whole_space(recipe, space, fixed)
+
+    @classmethod
     def own_value(cls, recipe, name):
         """The recipe's own value; where it leaves `bidirectional` to its model, what that does."""
         return recipe.is_bidirectional if name == "bidirectional" else getattr(recipe, name)

@@ -1,6 +1,7 @@
 """What the TFDS builders of pairs have in common."""
 
 import dataclasses
+import pathlib
 
 import tensorflow_datasets as tfds
 
@@ -53,12 +54,21 @@ def prepare(builder, manual_dir=None):
             to download them.
 
     Raises:
-        ValueError: where a file is not in `manual_dir` and cannot be downloaded, or has other bytes.
+        ValueError: where `manual_dir` has none of the files, one that is missing there cannot be downloaded, or one has
+            other bytes.
     """
+    url_infos = builder.url_infos or {}
+    files = "\n".join(f"  {info.filename} from {url}" for url, info in url_infos.items())
+    if manual_dir is not None and not builder.is_prepared():
+        folder = pathlib.Path(manual_dir)
+        if not any((folder / info.filename).exists() for info in url_infos.values()):
+            raise ValueError(
+                f"{folder} has none of the files of the data set {builder.name}: name the folder that they are in, or "
+                f"leave out --manual-dir to download them. Its files:\n{files}"
+            )
     try:
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual_dir))
     except Exception as error:  # TFDS lets through whatever its HTTP client raises.
-        files = "\n".join(f"  {info.filename} from {url}" for url, info in (builder.url_infos or {}).items())
         raise ValueError(
             f"The data set {builder.name} cannot be prepared: {_first_line(error)}. Where there is no network, put "
             f"its files into a folder and name that, --manual-dir DIR. Its files:\n{files}"

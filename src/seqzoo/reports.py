@@ -57,7 +57,8 @@ def print_examples(examples):
             print(f"it writes:\n{example}")
             continue
         note = "" if example["answer"] == example["target"] else f"  (right: {example['target']})"
-        print(f"  {example['source']} → {example['answer']}{note}")
+        source = "a picture" if example["source"].startswith("data:image/") else example["source"]
+        print(f"  {source} → {example['answer']}{note}")
 
 
 def print_sums(figures):

@@ -8,6 +8,7 @@ import pytest
 
 from seqzoo.models import ImageToText
 from seqzoo.pipelines.picture_pairs import encoded_picture
+from seqzoo.reports import print_examples
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +85,8 @@ def test_evaluate_needs_python(run, model_file):
 def test_recipe_has_no_options_of_texts(run, tmp_path):
     status, _, errors = run("train", "read_numbers", "--reverse", "--output", tmp_path / "run")
     assert (status, errors) == (2, "error: The recipe read_numbers has no --reverse: leave it out\n")
+
+
+def test_examples_of_pictures_are_no_walls_of_bytes(capsys):
+    print_examples([{"source": "data:image/png;base64,iVBORw0KGgo=", "target": "one", "answer": "two"}])
+    assert capsys.readouterr().out == "  a picture → two  (right: one)\n"

@@ -42,6 +42,14 @@ def test_each_unknown_token_is_the_most_attended_token_of_the_source(reverse):
     assert [listed[0][0] for listed in model.n_best(SOURCES, n=1, beam_size=1)] == answers
 
 
+@pytest.mark.parametrize("options", [{"lower_case": True}, {"normal_form": "NFD"}, {"normal_form": "NFKD"}])
+def test_words_are_copied_as_they_stand_in_the_source(options):
+    sources = ["Zoé and KIM", "Ōtsuka", "I  see ZOÉ ."]
+    answers = writes_unknown_tokens(**options).generate(sources)
+    for source, answer in zip(sources, answers, strict=True):
+        assert {*answer.replace(".", " .").split()} <= {*source.split()}
+
+
 def test_answers_of_a_beam_copy_each_for_itself():
     model = writes_unknown_tokens(share=0.5)
     for source in SOURCES:

@@ -190,3 +190,16 @@ def test_wide_pictures_are_exported_too(tmp_path):
     assert not model.unroll
     report = export.litert(model, tmp_path / "model.tflite", data=list(zip(pictures, ["a"] * 4, strict=True)))
     assert report["rows"] == report["equal"] == 4
+
+
+def test_unrolled_steps_are_those_of_columns():
+    pairs = [(np.zeros((2, 2), "uint8"), "a b")]
+    model = ImageToText.from_pairs(pairs, 4, 200, filters=(1,) * 20, hidden_dim=2, cell="simple_rnn", unroll=True)
+    assert model.encoder.output["outputs"].shape[1] == 50
+    with pytest.raises(ValueError, match=r"the unrolled steps must be at most 4096. Received: 800"):
+        ImageToText.from_pairs(pairs, 4, 4_000, filters=(1,), unroll=True)
+
+
+def test_a_picture_is_convolved_at_least_once():
+    with pytest.raises(ValueError, match="filters must have a number for each convolution"):
+        ImageToText.from_pairs([(np.zeros((2, 2), "uint8"), "a")], 4, 4, filters=())

@@ -77,6 +77,16 @@ def test_pictures_of_pil_are_read_in_any_mode(preprocessor, mode):
     np.testing.assert_allclose(levels(preprocessor, encoded_picture(picture)), expected, atol=2)
 
 
+def test_grey_with_opacity_is_one_picture(preprocessor):
+    opacity = np.where(GREY > 99, 255, 0).astype("uint8")
+    array = np.stack([GREY, opacity], axis=-1)
+    sources, problems, alone = as_pictures(array)
+    assert (problems, alone) == ([""], True)
+    np.testing.assert_array_equal(levels(preprocessor, sources[0]), np.where(GREY > 99, GREY, 255))
+    pairs = as_picture_pairs(tf.data.Dataset.from_tensors((array, "a")))
+    assert next(pairs.as_numpy_iterator()) == (sources[0], b"a")
+
+
 def test_jpeg_is_read(preprocessor):
     smooth = np.repeat(np.linspace(60, 200, 9, dtype="uint8")[None], 6, axis=0)
     jpeg = tf.io.encode_jpeg(smooth[..., None], quality=100).numpy()

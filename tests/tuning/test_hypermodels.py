@@ -82,6 +82,15 @@ def test_values_outside_their_range_are_an_error(fixed, message):
         tuning.Seq2SeqHyperModel.whole_space(recipe("pairs_baseline"), fixed=fixed)
 
 
+def test_answers_that_copy_words_are_searched_with_attention_alone():
+    words = {"source_split": "words", "target_split": "words", "max_tokens": 9, "copy_unknown": True}
+    copying = dataclasses.replace(recipe("pairs_attention"), **words)
+    assert tuning.Seq2SeqHyperModel.whole_space(copying)["model"] == ["AttentionSeq2Seq"]
+    assert len(tuning.Seq2SeqHyperModel.whole_space(recipe("pairs_attention"))["model"]) == 3
+    space = tuning.Seq2SeqHyperModel.whole_space(copying, space={"model": ["Seq2Seq", "AttentionSeq2Seq"]})
+    assert space["model"] == ["AttentionSeq2Seq", "Seq2Seq"]  # As it was asked for.
+
+
 def test_parts_of_a_training_pass_over_few_data_as_often_an_epoch_as_the_whole(pairs):
     base = dataclasses.replace(recipe("pairs_baseline"), epochs=6, batch_size=28, min_steps=36)
     hypermodel = tuning.Seq2SeqHyperModel(

@@ -114,9 +114,20 @@ def test_without_network_and_files_the_error_names_the_files(builder, registered
 
     monkeypatch.setattr("requests.Session.get", refused)
     with pytest.raises(ValueError, match="cannot be prepared: ConnectionError: Network is unreachable") as error:
-        prepare(builder, registered)
+        prepare(builder)
     for name in UPSTREAM:
         assert f"{name} from https://raw.githubusercontent.com/AdolfVonKleist/Phonetisaurus/" in str(error.value)
+
+
+@pytest.mark.parametrize("folder", ["files", "mistyped"])
+def test_a_folder_without_any_of_the_files_is_named_at_once(builder, registered, monkeypatch, folder):
+    monkeypatch.setattr("requests.Session.get", lambda *arguments, **options: pytest.fail("asks the network"))
+    (registered / "files").mkdir()
+    with pytest.raises(ValueError, match=f"{folder} has none of the files of the data set cmudict") as error:
+        prepare(builder, registered / folder)
+    assert all(f"\n  {name} from https://" in str(error.value) for name in UPSTREAM)
+    prepare(builder, FAKE)
+    prepare(builder, registered / folder)  # Nothing is looked for when the data set is there.
 
 
 def test_preprocessor_has_the_tokens_of_the_data_and_finds_the_test_rows(registered, monkeypatch):
