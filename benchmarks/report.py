@@ -101,13 +101,14 @@ def replace_table(page, name, text):
 
 
 def machine():
-    """The processor and the versions, as a line."""
+    """The processor and the versions of what is installed, as a line."""
     facts, path = {}, pathlib.Path("/proc/cpuinfo")
     if path.exists():
         facts = dict(re.findall(r"^(.*?)\s*: (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE))
     processor = facts.get("model name") or platform.processor() or platform.machine()
     avx512 = "with" if "avx512f" in facts.get("flags", "").split() else "without"
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+    installed = {each.name.lower(): each.version for each in importlib.metadata.distributions()}
+    versions = ", ".join(f"{name} {installed[name]}" for name in _PACKAGES if name in installed)
     return f"{processor}, {cores()} cores, {avx512} AVX-512; Python {platform.python_version()}, {versions}."
 
 

@@ -11,17 +11,22 @@ import argparse
 import functools
 import json
 import pathlib
+import random
+import re
 import statistics
 import subprocess
 import sys
+import tempfile
 from typing import NamedTuple
 
-from report import replace_table
+from report import machine, replace_table
+from throughput import rate
 
-from seqzoo.models import card
+from seqzoo.models import card, from_preset
 from seqzoo.models.files.loading import preset_folder
 
 BEAM = 5
+BATCHES = (1, 64, 1024)
 SEEDS = (0, 1, 2)
 # Word and phoneme error rates in per cent; the page says where each is from.
 CMUDICT_PUBLISHED = (
@@ -96,6 +101,54 @@ def cmudict(_):
         (f"`pronounce_english`, beam of {BEAM}", *_rates([about["beam"]]), *costs),
     ]
     return _table(("", "word error rate, %", "phoneme error rate, %", "parameters", "CPU minutes"), rows)
+
+
+def words_a_second(_):
+    """English words: how many `pronounce_english` answers a second, as a model and as its exports."""
+    from seqzoo import export
+    from seqzoo.export.clients import answers_of_saved_model, loaded
+
+    model, words, rows = from_preset("pronounce_english"), _english_words(max(BATCHES)), []
+    for beam in (1, BEAM):
+        with tempfile.TemporaryDirectory() as folder:
+            saved = export.saved_model(model, folder, beam_size=beam)["path"]
+            file = export.litert(model, f"{folder}/model.tflite", beam_size=beam)["path"]
+            with loaded(saved) as run:
+                answers = {
+                    "model": functools.partial(model.generate, beam_size=beam),
+                    "SavedModel": functools.partial(answers_of_saved_model, run),
+                    "LiteRT, one thread": _answers_of_litert(file, model),
+                }
+                for name, answer in answers.items():
+                    rates = (_words_a_second(answer, words, size) for size in BATCHES)
+                    rows.append((name, "greedy" if beam == 1 else f"beam of {beam}", *rates))
+    return f"{_table(('', 'search', *(f'batches of {size:,}' for size in BATCHES)), rows)}\n\n{machine()}"
+
+
+def _answers_of_litert(file, model):
+    """A function from a list of words to the answers of a LiteRT file, by the signature that suits their number."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from seqzoo.export.clients import answers_of_litert
+
+    interpreter = Interpreter(file, num_threads=1)
+    of_one, of_many = (answers_of_litert(interpreter, model, name) for name in ("batch_1", "serving_default"))
+    return lambda words: (of_one if len(words) == 1 else of_many)(words)
+
+
+def _words_a_second(answer, words, size):
+    """As text: the rate at which a function answers lists of so many words, by wall time."""
+    lists = [words[at : at + size] for at in range(0, min(len(words), 32 * size), size)]
+    return f"{rate(lambda: [answer(each) for each in lists], sum(map(len, lists)))[0]:,.0f}"
+
+
+def _english_words(count):
+    """Different words of the Python documentation, of two to twelve letters, in a seeded order."""
+    from seqzoo.pipelines import load_python_topics
+
+    text = b"".join(load_python_topics().as_numpy_iterator()).decode()
+    words = sorted(set(re.findall(r"\b[a-z]{2,12}\b", text)))
+    return random.Random(0).sample(words, count)
 
 
 def cmudict_seeds(bench):
@@ -188,6 +241,7 @@ def _table(header, rows):
 # In the order of the page.
 PARTS = (
     Part("cmudict", 0, cmudict),
+    Part("words_a_second", 8, words_a_second),
     Part("cmudict_seeds", 300, cmudict_seeds),
     Part("sigmorphon_high", 300, functools.partial(sigmorphon, "high")),
     Part("sigmorphon_medium", 400, functools.partial(sigmorphon, "medium")),
