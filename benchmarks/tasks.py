@@ -8,6 +8,7 @@ whole epoch.
 """
 
 import argparse
+import collections
 import functools
 import json
 import pathlib
@@ -17,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 from typing import NamedTuple
 
 from report import machine, replace_table
@@ -24,6 +26,8 @@ from throughput import rate
 
 from seqzoo.models import card, from_preset
 from seqzoo.models.files.loading import preset_folder
+from seqzoo.pipelines import alternatives
+from seqzoo.training import recipe
 
 BEAM = 5
 BATCHES = (1, 64, 1024)
@@ -101,6 +105,40 @@ def cmudict(_):
         (f"`pronounce_english`, beam of {BEAM}", *_rates([about["beam"]]), *costs),
     ]
     return _table(("", "word error rate, %", "phoneme error rate, %", "parameters", "CPU minutes"), rows)
+
+
+def cmudict_errors(bench):
+    """English words: where the right answer stands among the five best ones, and ten errors drawn at random."""
+    data = recipe("pronounce_english").dataset
+    data.prepare(bench.manual_dir)
+    model = from_preset("pronounce_english")
+    targets = alternatives(data.load_test(), model.preprocessor)
+    listed = dict(zip(targets, model.n_best(list(targets), BEAM, BEAM), strict=True))
+    places = {word: _place(right, [answer for answer, _ in listed[word]]) for word, right in targets.items()}
+    at = collections.Counter(places.values())
+    counts = at[1], at[2], sum(at[place] for place in range(3, BEAM + 1)), at[0]
+    first, second, later, none = (f"{count / len(places):.1%}" for count in counts)
+    wrong = random.Random(0).sample([word for word, place in places.items() if place != 1], 10)
+    rows = [
+        (
+            f"`{word}`",
+            f"`{listed[word][0][0]}`",
+            " or ".join(f"`{right}`" for right in targets[word]),
+            str(places[word] or "–"),
+        )
+        for word in wrong
+    ]
+    text = (
+        f"Its answer is one that the dictionary lists for {first} of the test words; the dictionary's is the second of "
+        f"its five best ones for another {second}, the third to fifth for {later}, and none of them for {none}. "
+        "Ten of its errors with a beam of five, drawn at random:"
+    )
+    return f"{textwrap.fill(text, 120)}\n\n{_table(('word', 'answer', 'right', 'place of the right one'), rows)}"
+
+
+def _place(right, listed):
+    """The place of the first right answer in a list, from 1; 0 where there is none."""
+    return next((at for at, answer in enumerate(listed, 1) if answer in right), 0)
 
 
 def words_a_second(_):
@@ -241,6 +279,7 @@ def _table(header, rows):
 # In the order of the page.
 PARTS = (
     Part("cmudict", 0, cmudict),
+    Part("cmudict_errors", 3, cmudict_errors),
     Part("words_a_second", 8, words_a_second),
     Part("cmudict_seeds", 300, cmudict_seeds),
     Part("sigmorphon_high", 300, functools.partial(sigmorphon, "high")),

@@ -224,7 +224,7 @@ def _parser():
     export.add_argument("--format", choices=["saved_model", "litert"], required=True)
     export.add_argument("--output", metavar="PATH", required=True, help="a folder for the next version, or X.tflite")
     export.add_argument("--quantize", choices=["float16", "dynamic_int8"], help="how a LiteRT file keeps its weights")
-    export.add_argument("--data", metavar="FILE", help="data to compare on (default: test sums, or random)")
+    export.add_argument("--data", metavar="FILE", help="data to compare on (default: test rows, or random)")
     _add_separator(export)
     _add_search_options(export)
 
