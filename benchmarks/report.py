@@ -1,4 +1,4 @@
-"""What a section found, as a Markdown table, and the place of that table in a page."""
+"""How rates are measured; what a section found, as a Markdown table, and the place of that table in a page."""
 
 import dataclasses
 import importlib.metadata
@@ -7,8 +7,11 @@ import pathlib
 import platform
 import re
 import statistics
+import time
 
 _PACKAGES = ("seqzoo", "tensorflow", "keras", "torch", "numpy", "ai-edge-litert")
+
+_ROUNDS = 7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +101,18 @@ def replace_table(page, name, text):
     if len(parts) != 2 or end not in parts[1]:
         raise ValueError(f"The page needs the lines {begin.strip()} and, after it, {end}, once")
     return f"{parts[0]}{begin}{text}\n{parts[1][parts[1].index(end) :]}"
+
+
+def rate(work, amount):
+    """Runs `work` several times; returns (amount per second of wall time, per second of CPU time), medians."""
+    work()
+    wall, cpu = [], []
+    for _ in range(_ROUNDS):
+        start = time.perf_counter(), time.process_time()
+        work()
+        wall.append(time.perf_counter() - start[0])
+        cpu.append(time.process_time() - start[1])
+    return amount / statistics.median(wall), amount / statistics.median(cpu)
 
 
 def machine():

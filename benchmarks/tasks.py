@@ -21,12 +21,15 @@ import tempfile
 import textwrap
 from typing import NamedTuple
 
-from report import machine, replace_table
-from throughput import rate
+from ai_edge_litert.interpreter import Interpreter
+from report import machine, rate, replace_table
 
+from seqzoo import export
+from seqzoo.export.clients import answers_of_litert, answers_of_saved_model, loaded
 from seqzoo.models import card, from_preset
 from seqzoo.models.files.loading import preset_folder
-from seqzoo.pipelines import alternatives
+from seqzoo.pipelines import SigmorphonG2p, alternatives, load_python_topics
+from seqzoo.pipelines.datasets.builders import load_prepared, prepare
 from seqzoo.training import recipe
 
 BEAM = 5
@@ -115,8 +118,8 @@ def cmudict_errors(bench):
     targets = alternatives(data.load_test(), model.preprocessor)
     listed = dict(zip(targets, model.n_best(list(targets), BEAM, BEAM), strict=True))
     places = {word: _place(right, [answer for answer, _ in listed[word]]) for word, right in targets.items()}
-    at = collections.Counter(places.values())
-    counts = at[1], at[2], sum(at[place] for place in range(3, BEAM + 1)), at[0]
+    words_at = collections.Counter(places.values())
+    counts = words_at[1], words_at[2], sum(words_at[place] for place in range(3, BEAM + 1)), words_at[0]
     first, second, later, none = (f"{count / len(places):.1%}" for count in counts)
     wrong = random.Random(0).sample([word for word, place in places.items() if place != 1], 10)
     rows = [
@@ -143,9 +146,6 @@ def _place(right, listed):
 
 def words_a_second(_):
     """English words: how many `pronounce_english` answers a second, as a model and as its exports."""
-    from seqzoo import export
-    from seqzoo.export.clients import answers_of_saved_model, loaded
-
     model, words, rows = from_preset("pronounce_english"), _english_words(max(BATCHES)), []
     for beam in (1, BEAM):
         with tempfile.TemporaryDirectory() as folder:
@@ -165,10 +165,6 @@ def words_a_second(_):
 
 def _answers_of_litert(file, model):
     """A function from a list of words to the answers of a LiteRT file, by the signature that suits their number."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    from seqzoo.export.clients import answers_of_litert
-
     interpreter = Interpreter(file, num_threads=1)
     of_one, of_many = (answers_of_litert(interpreter, model, name) for name in ("batch_1", "serving_default"))
     return lambda words: (of_one if len(words) == 1 else of_many)(words)
@@ -182,8 +178,6 @@ def _words_a_second(answer, words, size):
 
 def _english_words(count):
     """Different words of the Python documentation, of two to twelve letters, in a seeded order."""
-    from seqzoo.pipelines import load_python_topics
-
     text = b"".join(load_python_topics().as_numpy_iterator()).decode()
     words = sorted(set(re.findall(r"\b[a-z]{2,12}\b", text)))
     return random.Random(0).sample(words, count)
@@ -235,9 +229,6 @@ def _sigmorphon_files(bench, language):
     """The splits of a language as files of pairs, by their names."""
     files = {split: bench.folder / f"sigmorphon/{language}/{split}.tsv" for split in ("train", "validation", "test")}
     if not all(path.exists() for path in files.values()):
-        from seqzoo.pipelines import SigmorphonG2p
-        from seqzoo.pipelines.datasets.builders import load_prepared, prepare
-
         builder = SigmorphonG2p(config=language)
         prepare(builder, bench.manual_dir)
         for split, path in files.items():

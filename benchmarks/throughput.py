@@ -7,10 +7,8 @@ language model (256 units) is kept from ending its texts.
 
 import concurrent.futures
 import os
-import statistics
 import string
 import tempfile
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's matrix product: one core.
@@ -18,24 +16,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's matrix product: on
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from report import rate
 
 from seqzoo import export, models, pipelines
 from seqzoo.export.clients import loaded
 
-_ROUNDS = 7
 _REPEAT = 10  # A data set's start would otherwise count for as much as its rows.
-
-
-def rate(work, amount):
-    """Runs `work` several times; returns (amount per second of wall time, per second of CPU time), medians."""
-    work()
-    wall, cpu = [], []
-    for _ in range(_ROUNDS):
-        start = time.perf_counter(), time.process_time()
-        work()
-        wall.append(time.perf_counter() - start[0])
-        cpu.append(time.process_time() - start[1])
-    return amount / statistics.median(wall), amount / statistics.median(cpu)
 
 
 def main():

@@ -176,7 +176,7 @@ class Vocabulary:
         return self._words(strings)
 
     def words_as_written(self, strings, length):
-        """The words of each string as they stand in it, not normalised, where these are as many as are read.
+        """The words of each string as they stand in it; normalised, where these are not as many as are read.
 
         Args:
             strings: string tensor, `[batch]`.

@@ -2,6 +2,7 @@
 
 import fcntl
 import gc
+import importlib
 import importlib.util
 import itertools
 import json
@@ -25,6 +26,7 @@ import tensorflow as tf  # isort: skip
 gc.freeze()
 gc.set_threshold(20_000, 20, 20)
 
+_BENCHMARKS = pathlib.Path(__file__).parents[1] / "benchmarks"
 _LONG = [
     "export/saved_model",
     "export/test_build.py",
@@ -248,3 +250,14 @@ def _build_wheel(tmp_path_factory, path):
         (copy / stray).write_text("a user's")
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", path, copy]
     subprocess.run(command, check=True)
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """Imports a module of `benchmarks/` by its name."""
+    monkeypatch.syspath_prepend(_BENCHMARKS / "peers")
+    monkeypatch.syspath_prepend(_BENCHMARKS)
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")  # Which seqzoo's sides leave as they find it.
+    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # Which the benchmark takes away.
+        monkeypatch.delenv(name, raising=False)
+    return importlib.import_module
