@@ -1,0 +1,1 @@
+"""The tables of the page of tasks: `tasks.py` writes them."""
