@@ -70,7 +70,7 @@ def build(recipe, output, data=None, seed=0, verbose="auto", resume=False, compi
                 # The SavedModel's examples name the model as its folder is called.
                 made = pathlib.Path(temporary, output.resolve().name)
                 made.mkdir()
-                _without_optimizer(trained).save(made / "model.keras")
+                trained.copy_with().save(made / "model.keras")  # Without its optimizer.
                 model = load(made / "model.keras")
                 tested = recipe.test_data(data, loaded[1])
                 on_tested = verification_of(model, tested)
@@ -110,12 +110,6 @@ def _write_litert(model, folder, verification):
             if quantize == _SHIPPED_QUANTIZATION:
                 shutil.copy(path, folder / "model.tflite")
     return reports
-
-
-def _without_optimizer(model):
-    copy = type(model).from_config(model.get_config())
-    copy.set_weights(model.get_weights())
-    return copy
 
 
 def _replace(made, output):

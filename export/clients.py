@@ -35,25 +35,24 @@ def ask_in_fresh_process(folder, sources):
 def loaded(folder):
     """Loads a SavedModel as TensorFlow Serving does, in a session of its own; yields `run(signature, **inputs)`."""
     v1, graph = tf.compat.v1, tf.Graph()
-    session = v1.Session(graph=graph)
-    with graph.as_default():
-        functions = v1.saved_model.loader.load(session, [v1.saved_model.SERVING], str(folder)).signature_def
+    with contextlib.closing(v1.Session(graph=graph)) as session:
+        with graph.as_default():
+            functions = v1.saved_model.loader.load(session, [v1.saved_model.SERVING], str(folder)).signature_def
 
-    @functools.cache
-    def call(signature):
-        """The inputs of a signature, the names of its outputs, and a call that Python prepares once."""
-        inputs, outputs = functions[signature].inputs, functions[signature].outputs
-        places = [info.name for info in outputs.values()], [info.name for info in inputs.values()]
-        return inputs, list(outputs), session.make_callable(*places)
+        @functools.cache
+        def call(signature):
+            """The inputs of a signature, the names of its outputs, and a call that Python prepares once."""
+            inputs, outputs = functions[signature].inputs, functions[signature].outputs
+            places = [info.name for info in outputs.values()], [info.name for info in inputs.values()]
+            return inputs, list(outputs), session.make_callable(*places)
 
-    def run(signature, **values):
-        inputs, outputs, of_arrays = call(signature)
-        arrays = (
-            np.asarray(values[name], tf.dtypes.as_dtype(info.dtype).as_numpy_dtype) for name, info in inputs.items()
-        )
-        return dict(zip(outputs, of_arrays(*arrays), strict=True))
+        def run(signature, **values):
+            inputs, outputs, of_arrays = call(signature)
+            arrays = (
+                np.asarray(values[name], tf.dtypes.as_dtype(info.dtype).as_numpy_dtype) for name, info in inputs.items()
+            )
+            return dict(zip(outputs, of_arrays(*arrays), strict=True))
 
-    with contextlib.closing(session):
         yield run
 
 
@@ -84,6 +83,7 @@ def steps_of_litert(interpreter, model):
     encode, step = map(interpreter.get_signature_runner, ("encode", "decode_step"))
     code_points = interpreter.get_signature_runner("vocabulary")()["code_points"].copy()
     encoded, of_words, attends = _encoder(model), code_points.ndim == 2, "mask" in step.get_input_details()
+    unknown_id = model.preprocessor.target_vocabulary.unknown_id
     lengths = model.preprocessor.target_length, step.get_input_details()["mask"]["shape"][1] if attends else 0
 
     def answer(source):
@@ -98,15 +98,14 @@ def steps_of_litert(interpreter, model):
             token = np.maximum(reply["next"], 0)  # An untrained model may write the start token, which is no text.
             if reply["next"][0] == 0:
                 break
-            tokens.append(code_points[token[0]] if of_words else token)
+            tokens.append(_word(code_points, token[0], unknown_id) if of_words else _text(token))
             if attends:
                 alignment[at] = np.where(is_read, reply["alignment"][0], 0.0)
         if model.preprocessor.reverse_target:
             tokens.reverse()
             if attends:
                 alignment[: len(tokens)] = alignment[: len(tokens)][::-1]
-        words = filter(None, map(_text, tokens))
-        return (" " if of_words else "").join(words), alignment
+        return (" " if of_words else "").join(filter(None, tokens)), alignment
 
     return answer
 
@@ -125,6 +124,11 @@ def _encoder(model):
         return np.array([[ord(character) for character in row] for row in rows], "int32")
 
     return encoded
+
+
+def _word(code_points, token, unknown_id):
+    """The text of a word's id; the unknown token has no code points."""
+    return "<unk>" if token == unknown_id else _text(code_points[token])
 
 
 def _text(code_points):

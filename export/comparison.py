@@ -32,7 +32,7 @@ def compared(own, exported, gaps):
     differing = [at for at, (one, other) in enumerate(zip(own, exported, strict=True)) if one != other]
     different = []
     if differing:
-        far = np.asarray(gaps(differing, own, exported)) > NEAR_TIE
+        far = ~(np.asarray(gaps(differing, own, exported)) <= NEAR_TIE)  # Also where there is no number.
         different = [at for at, is_far in zip(differing, far, strict=True) if is_far]
     return {
         "rows": len(own),

@@ -7,6 +7,7 @@ import importlib.resources
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
 import typing
 import urllib.parse
@@ -42,7 +43,7 @@ def page(output, models=None, runtime="node_modules"):
 
     Args:
         output: folder, new or empty.
-        models: preset names or `.keras` files; `None` for all presets.
+        models: preset names or `.keras` files, or one of them; `None` for all presets.
         runtime: the folder `node_modules` into which `npm install` has put `RUNTIME`.
 
     Returns:
@@ -53,6 +54,7 @@ def page(output, models=None, runtime="node_modules"):
             LiteRT file.
     """
     packages = _runtime(runtime)
+    models = [models] if isinstance(models, str | os.PathLike) else models
     models = models or sorted(presets(), key=_errors_on_all_sums)
     names = [pathlib.Path(model).stem if str(model) not in presets() else str(model) for model in models]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
@@ -77,7 +79,14 @@ def page(output, models=None, runtime="node_modules"):
 def server(folder, port=0):
     """An HTTP server of a page's folder, on the loopback interface only; `serve_forever` runs it."""
     handler = functools.partial(_Handler, directory=str(folder))
-    return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    return _Server(("127.0.0.1", port), handler)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        # A browser that leaves while it loads a file is no error.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -110,7 +119,10 @@ def _runtime(folder):
         raise ValueError(
             f"{folder} holds version {found} of the LiteRT runtime; the page needs {version}: run {install}"
         )
-    return pathlib.Path(folder, package).parent
+    packages = pathlib.Path(folder, package).parent
+    if missing := [name for name in _RUNTIME_FILES if not (packages / name).is_file()]:
+        raise ValueError(f"{packages} lacks {missing[0]} of the LiteRT runtime: remove {folder}, and run {install}")
+    return packages
 
 
 def _entry(name, model, folder):
@@ -169,7 +181,7 @@ def _about(model, made):
             facts.append(f"{held_out['nats_per_token']:.3f} nats per character on held-out text")
         else:
             sources = held_out.get("sources", held_out["rows"])  # Several rows may be right answers to one source.
-            facts.append(f"exact match on {sources:,} held-out rows {held_out['exact_match']:.2%}")
+            facts.append(f"exact match on {sources:,} held-out sources {held_out['exact_match']:.2%}")
         if made.get("sums", {}).get("all"):
             facts.append(f"{made['sums']['errors']:,} errors on all {made['sums']['rows']:,} inputs")
     return "; ".join(facts) + "."

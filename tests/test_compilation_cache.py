@@ -1,6 +1,7 @@
 """What XLA compiled is kept for the next process: little of it, whole, for this machine, and without other results."""
 
 import os
+import shutil
 import subprocess
 import time
 
@@ -19,7 +20,7 @@ def flags(monkeypatch):
 
 
 def programs(root):
-    return sorted(path.name for path in root.rglob("*") if path.is_file())
+    return sorted(path.name for path in root.rglob("*") if path.is_file() and path.name != "CACHEDIR.TAG")
 
 
 def test_the_folder_is_in_the_users_caches_or_where_it_is_told(monkeypatch, tmp_path):
@@ -65,6 +66,8 @@ def test_programs_that_are_cut_off_and_leftovers_are_removed(tmp_path):
     for length in range(len(PROGRAM) + 1):
         (folder / f"{length:02}.pb").write_bytes(PROGRAM[:length])
     (folder / "wrong.pb").write_bytes(b"\x0f")
+    (folder / "zeros.pb").write_bytes(bytes(1_000_000))
+    (folder / "endless.pb").write_bytes(b"\x80" * 1_000_000)
     for name, age in (("old.tmp", 7200), ("new.tmp", 60)):
         (folder / name).write_bytes(b"")
         os.utime(folder / name, (time.time() - age,) * 2)
@@ -77,7 +80,7 @@ def test_programs_that_are_cut_off_and_leftovers_are_removed(tmp_path):
 def test_the_oldest_programs_make_room(monkeypatch, tmp_path):
     monkeypatch.setattr(compilation_cache, "_MAX_BYTES", 3 * len(PROGRAM))
     folder = use_compilation_cache(tmp_path)
-    (tmp_path / "other").mkdir()
+    shutil.copytree(folder, tmp_path / "other")
     for number in range(5):
         path = (folder if number % 2 else tmp_path / "other") / f"{number}.pb"
         path.write_bytes(PROGRAM)
@@ -85,6 +88,22 @@ def test_the_oldest_programs_make_room(monkeypatch, tmp_path):
     os.environ["TF_XLA_FLAGS"] = ""
     use_compilation_cache(tmp_path)
     assert programs(tmp_path) == ["2.pb", "3.pb", "4.pb"]
+
+
+def test_a_users_own_files_in_the_folder_stay(monkeypatch, tmp_path):
+    monkeypatch.setattr(compilation_cache, "_MAX_BYTES", 0)
+    own = {"model/saved_model.pb": PROGRAM, "thesis/chapter1.tex": b"text", "0123456789abcdef/CACHEDIR.TAG": b"other's"}
+    for name, content in own.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(content)
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / "file").write_bytes(b"")
+    folder = use_compilation_cache(tmp_path)
+    (folder / "1.pb").write_bytes(PROGRAM)
+    os.environ["TF_XLA_FLAGS"] = ""
+    use_compilation_cache(tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in own} == own
+    assert [path.name for path in folder.iterdir()] == ["CACHEDIR.TAG"]
 
 
 def test_a_program_of_the_cache_trains_as_one_that_is_compiled(small, warm_python, tmp_path):

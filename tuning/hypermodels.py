@@ -1,5 +1,6 @@
 """What a search varies: a recipe's model and recipe as KerasTuner hypermodels."""
 
+import collections.abc
 import contextlib
 import dataclasses
 import warnings
@@ -76,7 +77,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):
                 raise ValueError(f"There is no hyperparameter {name!r}. Choose among: {', '.join(cls.SPACE)}")
             if name in space and name in fixed:
                 raise ValueError(
-                    f"{name} is both fixed, to {fixed[name]!r}, and searched, over {list(space[name])}: leave out one"
+                    f"{name} is both fixed, to {fixed[name]!r}, and searched, over {space[name]}: leave out one"
                 )
         return {
             name: [checked(name, fixed[name], default)]
@@ -105,6 +106,8 @@ class RecipeHyperModel(keras_tuner.HyperModel):
     def _values(cls, name, own, default, searched):
         if searched is None:
             return [own, *(value for value in default if value != own)]
+        if isinstance(searched, str) or not isinstance(searched, collections.abc.Iterable):
+            raise ValueError(f"The space of {name} must be a list of values. Received: {searched!r}")
         values = list(dict.fromkeys(checked(name, value, default) for value in searched))
         if not values:
             raise ValueError(f"The space of {name} is empty: list values to choose from, or leave it out")

@@ -8,9 +8,12 @@ import matplotlib.ticker
 
 from seqzoo.io.files import replacing, write_json, write_table
 
+RESULTS = ("trials.csv", "trials.png", "model.keras", "best.json")
+"""What a search writes when it ends."""
+
 
 def write_results(tuner, folder):
-    """Writes `trials.csv`, `trials.png`, `best.json` and `model.keras` of a search, each whole or not at all.
+    """Writes the `RESULTS` of a search, each whole or not at all.
 
     Where no trial was completed it writes only `trials.csv` and raises a `ValueError`.
     """

@@ -10,15 +10,15 @@ import sys
 
 import keras
 
-from seqzoo.io.files import read_json
+from seqzoo.io.files import read_json, remove_leftovers
 from seqzoo.io.run_manifest import data_manifest, run_folder
 from seqzoo.runtime import choose_threads
 from seqzoo.training import ImageRecipe, PairRecipe, TextRecipe
 from seqzoo.training import recipe as recipe_by_name
 from seqzoo.tuning.hypermodels import ImageHyperModel, LanguageHyperModel, Seq2SeqHyperModel
-from seqzoo.tuning.results import write_results
+from seqzoo.tuning.results import RESULTS, write_results
 from seqzoo.tuning.tuners import TUNERS
-from seqzoo.tuning.workers import is_member, is_worker, supervise
+from seqzoo.tuning.workers import check_chief, is_member, is_worker, supervise
 
 _DEFAULT_TRIALS = {"random": 10, "bayesian": 10}
 _HYPERMODELS = {PairRecipe: Seq2SeqHyperModel, ImageRecipe: ImageHyperModel, TextRecipe: LanguageHyperModel}
@@ -69,7 +69,10 @@ def search(
         The KerasTuner tuner, one of `TUNERS`.
 
     Raises:
-        ValueError: for a wrong argument, wrong data, a folder that holds anything else, or no trial that was completed.
+        ValueError: for a wrong argument, wrong data, a folder that holds anything else, a space that is too small for
+            Hyperband, or no trial that was completed.
+        OSError: where a chief cannot listen at its address, or a disk is full; what is mended continues with `resume`.
+        KeyboardInterrupt: after Ctrl-C, saying what is kept.
     """
     if tuner not in TUNERS:
         raise ValueError(f"There is no tuner {tuner!r}. Choose one of: {', '.join(TUNERS)}")
@@ -79,6 +82,7 @@ def search(
         if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1. Received: {name}={value}")
     member = is_member()
+    check_chief()
     if workers > 1 and member:
         raise ValueError(f"The environment makes this process one of several already. Received: workers={workers}")
     recipe = recipe_by_name(recipe) if isinstance(recipe, str) else recipe
@@ -97,13 +101,19 @@ def search(
     }
     hypermodel = _hypermodel(manifest)
     with run_folder(output, _MANIFEST, manifest, resume, shared=member) as folder:
-        if workers > 1:
-            supervise(folder, workers, report=verbose != 0)
-        found = _tuner(manifest, hypermodel, folder, report=verbose != 0)
-        with _silence() if member else contextlib.nullcontext():
-            found.search(verbose=verbose, callbacks=_callbacks(found))
-        if not is_worker():
-            write_results(found, folder)
+        if not member:
+            _remove_leftovers(folder)
+        try:
+            if workers > 1:
+                supervise(folder, workers, report=verbose != 0)
+            found = _tuner(manifest, hypermodel, folder, report=verbose != 0)
+            with _silence() if member else contextlib.nullcontext():
+                found.search(verbose=verbose, callbacks=_callbacks(found))
+            if not is_worker():
+                write_results(found, folder)
+        except KeyboardInterrupt:
+            message = f"the trials that ended are kept in {folder}; continue with the same command and --resume"
+            raise KeyboardInterrupt(message) from None
     return found
 
 
@@ -115,6 +125,14 @@ def run_member_of(folder, report):
         tuner.search(verbose=0, callbacks=_callbacks(tuner))
 
 
+def _remove_leftovers(folder):
+    """Removes what killed processes of the search left half-written."""
+    trials = folder / "trials"
+    names = [folder / name for name in RESULTS] + [trials / name for name in ("oracle.json", "tuner.json")]
+    names += [trial / name for trial in trials.glob("trial_*") for name in ("trial.json", "facts.json")]
+    remove_leftovers(*names)
+
+
 def hypermodel_class(recipe):
     """The `RecipeHyperModel` for a recipe, the class."""
     return _HYPERMODELS[type(recipe)]
@@ -123,7 +141,7 @@ def hypermodel_class(recipe):
 def _hypermodel(manifest):
     (recipe_class,) = (kind for kind in _HYPERMODELS if kind.__name__ == manifest["kind"])
     recipe = recipe_class.from_config(manifest["recipe"])
-    choose_threads(recipe.hidden_dim, recipe.shards)
+    choose_threads(max(manifest["space"]["hidden_dim"]), recipe.shards)
     data = recipe.search_data(manifest["data"], manifest["validation_data"], manifest["seed"])
     hypermodel = _HYPERMODELS[recipe_class](
         recipe, *data, space=manifest["space"], seed=manifest["seed"], compile_options=manifest["compile_options"]

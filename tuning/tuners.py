@@ -1,6 +1,7 @@
 """KerasTuner's four tuners, made to resume after any kill, to repeat, and to record what each trial took."""
 
 import json
+import math
 import pathlib
 import shutil
 import statistics
@@ -14,6 +15,7 @@ from seqzoo.io.files import write_json
 _PRUNE_AFTER = 1 / 3  # of the epochs
 _PRUNE_AMONG = 3  # other trials
 _PAUSE = 0.2  # seconds
+_MAX_COLLISIONS = 1_000  # Draws of what was tried before, one after the other, that end a search.
 _ANY = {"max_consecutive_failed_trials": None}  # However many trials fail, the next may not.
 
 
@@ -61,6 +63,10 @@ class RandomSearchOracle(_ExactOracle, keras_tuner.oracles.RandomSearchOracle):
 
 class HyperbandOracle(_ExactOracle, keras_tuner.oracles.HyperbandOracle):
     """See `keras_tuner.oracles.HyperbandOracle`."""
+
+    def trials_of_first_bracket(self):
+        """How many trials begin in the first bracket, of which the best are trained on."""
+        return self._get_size(self._get_num_brackets() - 1, round_num=0)
 
 
 class GridSearchOracle(_ExactOracle, keras_tuner.oracles.GridSearchOracle):
@@ -122,6 +128,7 @@ class _RecordingTuner:
         self.prune = prune
         self.on_trial = None
         oracle.verbose = 0  # Its display fails on a resumed trial.
+        oracle._max_collisions = _MAX_COLLISIONS  # KerasTuner's 20 leave part of a small space untried.
         self._verbose = "auto"
         keras_tuner.Tuner.__init__(self, oracle, hypermodel, **kwargs)
 
@@ -155,9 +162,11 @@ class _RecordingTuner:
         try:
             self._run_and_update_trial(trial, *fit_args, **fit_kwargs)
             trial.status = "COMPLETED"
-        except keras_tuner.errors.FatalError:
+        except (keras_tuner.errors.FatalError, OSError):  # A full disk, for one: the trial goes on when it is mended.
             raise
         except Exception as error:  # Whatever it was, the next trial may do better.
+            if "No space left" in str(error):  # TensorFlow's own error.
+                raise
             trial.status, trial.message = "FAILED", traceback.format_exc()
             self._facts["error"] = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
 
@@ -257,10 +266,20 @@ class BayesianOptimization(_RecordingTuner, keras_tuner.BayesianOptimization):
 
 
 class Hyperband(_RecordingTuner, keras_tuner.Hyperband):
-    """`keras_tuner.Hyperband`, recording; it ends trials by its own rule."""
+    """`keras_tuner.Hyperband`, recording; it ends trials by its own rule.
+
+    Raises:
+        ValueError: for a space with fewer trials than the first bracket begins with: none would be trained on.
+    """
 
     def __init__(self, hypermodel, objective=None, max_trials=None, max_epochs=100, seed=0, **kwargs):
         oracle = HyperbandOracle(hypermodel.as_objective(objective), max_epochs, seed=_oracle_seed(seed), **_ANY)
+        trials, first = math.prod(map(len, hypermodel.space.values())), oracle.trials_of_first_bracket()
+        if trials < first:
+            raise ValueError(
+                f"Hyperband of {max_epochs} epochs begins with {first} different trials, and the space has {trials}: "
+                "list more values, train for fewer epochs, or choose another tuner, such as 'grid'"
+            )
         oracle.max_trials = max_trials
         super().__init__(oracle, hypermodel, prune=False, **kwargs)
 
@@ -269,4 +288,4 @@ TUNERS = {"random": RandomSearch, "grid": GridSearch, "bayesian": BayesianOptimi
 
 
 def _oracle_seed(seed):
-    return seed + 1  # KerasTuner takes 0 for none.
+    return (seed + 1) % 2**32 or 1  # KerasTuner takes 0 for none; NumPy's seeds are of 32 bits.

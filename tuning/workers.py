@@ -22,6 +22,25 @@ def is_member():
     return not missing
 
 
+def check_chief():
+    """Checks that this process can listen where the environment says that the search's chief is, if it is the chief.
+
+    Raises:
+        ValueError: for a port that is no number.
+        OSError: for another machine's address, or a port that is taken.
+    """
+    if not is_member() or is_worker():
+        return
+    ip, port = os.environ["KERASTUNER_ORACLE_IP"], os.environ["KERASTUNER_ORACLE_PORT"]
+    try:
+        socket.create_server((ip, int(port))).close()
+    except ValueError:
+        raise ValueError(f"KERASTUNER_ORACLE_PORT must be a number. Received: {port!r}") from None
+    except OSError as error:
+        text = f"The search's chief cannot listen at {ip}:{port}, which KERASTUNER_ORACLE_IP and _PORT say: {error}"
+        raise OSError(text) from None
+
+
 def is_worker():
     """Whether the environment makes this process a worker."""
     return is_member() and "chief" not in os.environ["KERASTUNER_TUNER_ID"]
@@ -94,7 +113,8 @@ def _shares(number):
     if not hasattr(os, "sched_getaffinity"):
         return dict.fromkeys(names)
     cores = sorted(os.sched_getaffinity(0))
-    return {name: set(cores[index::number]) or set(cores) for index, name in enumerate(names)}
+    are_enough = number <= len(cores)
+    return {name: set(cores[index::number] if are_enough else cores) for index, name in enumerate(names)}
 
 
 def _free_port():

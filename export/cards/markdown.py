@@ -74,7 +74,7 @@ def _pair_figures(card):
     errors = f" The token error rate is {held_out['token_error_rate']:.3%}." if "token_error_rate" in held_out else ""
     yield (
         f"Held-out accuracy: **{held_out['exact_match']:.2%}** of {evaluated} match exactly, "
-        f"{_wrong(sources, held_out['exact_match']):,} do not; character accuracy is "
+        f"{_wrong(sources, held_out['exact_match']):,} do not; {_unit_written(card)} accuracy is "
         f"{held_out['character_accuracy']:.3%}, each answer's end included.{errors}"
     )
     if beam := card.get("beam"):
@@ -105,6 +105,12 @@ def _pair_figures(card):
     )
     if outside["wrong"]:
         yield _answers(outside["wrong"])
+
+
+def _unit_written(card):
+    """What an answer is made of."""
+    recipe = card["recipe"]
+    return "character" if "characters" in (recipe.get("target_split"), recipe.get("split")) else "token"
 
 
 def _errors(errors, side):
@@ -163,8 +169,8 @@ def _text_figures(card):
 def _smoothed(card):
     if share := card["recipe"].get("label_smoothing"):
         yield (
-            "The probabilities are not calibrated: the model was trained with a label smoothing of "
-            f"{share}, so that the most probable character has a probability of about {1 - share:.0%} at most."
+            f"The probabilities are not calibrated: the model was trained with a label smoothing of {share}, so that "
+            f"the most probable {_unit_written(card)} has a probability of about {1 - share:.0%} at most."
         )
 
 
@@ -174,10 +180,14 @@ def _quantised(card):
     first = next(iter(card["litert"].values()))
     metric = first["score"]["metric"]
     is_share = metric == "exact_match"
+    # The share is one of sources, of which the held-out ones may have several rows; all sums have one each.
+    sources, held_out = first["rows"], card["held_out"]
+    if sources == held_out.get("rows"):
+        sources = held_out.get("sources", sources)
     rows = []
     for name, each in card["litert"].items():
         score = each["score"]["export"]
-        shown = f"{score:.4%} ({_wrong(each['rows'], score):,} errors)" if is_share else f"{score:.4f}"
+        shown = f"{score:.4%} ({_wrong(sources, score):,} errors)" if is_share else f"{score:.4f}"
         rows.append((name, f"{each['bytes'] / 1024:,.0f}", shown, f"{each['equal']:,} of {each['rows']:,}"))
     title = "exact match" if is_share else "nats per token"
     yield _table(("LiteRT weights", "KiB", title, "equal to the float32 model"), rows)

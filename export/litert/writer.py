@@ -47,6 +47,8 @@ def litert(model, path, quantize=None, data=None, beam_size=1, length_penalty=0.
     path = pathlib.Path(path)
     if path.suffix != ".tflite":
         raise ValueError(f"The file of a LiteRT model ends in .tflite. Received: {path}")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file that ends in .tflite")
     if quantize is not None and quantize not in QUANTIZATIONS:
         raise ValueError(f"quantize must be one of {QUANTIZATIONS}. Received: quantize={quantize!r}")
     if reason := why_not_litert(model):
@@ -55,7 +57,8 @@ def litert(model, path, quantize=None, data=None, beam_size=1, length_penalty=0.
     functions = signatures(verification.model, beam_size, length_penalty)
     vocabulary = model.preprocessor.source_vocabulary
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    # Both files are whole before either takes its place.
+    with replacing(path.with_suffix(".tflite.json")) as beside, replacing(path) as temporary:
         pathlib.Path(temporary).write_bytes(_converted(functions, quantize))
         result = verification.verify_litert(_interpreter(temporary), quantize is not None)
         if quantize is None:
@@ -73,7 +76,6 @@ def litert(model, path, quantize=None, data=None, beam_size=1, length_penalty=0.
             "normal_form": vocabulary.normal_form if vocabulary else None,
             **reported(result),
         }
-    with replacing(path.with_suffix(".tflite.json")) as beside:
         pathlib.Path(beside).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return {"path": str(path), **report}
 

@@ -2,7 +2,7 @@
 import {averaged, fitted, greys, imageData} from './pixels.js';
 import {arranged} from './strokes.js';
 
-const WIDEST = 1280;
+const LONGEST_SIDE = 1280;
 const MAX_SIDE = 4096;
 
 export class Drawing {
@@ -39,7 +39,7 @@ export class Drawing {
   start({width, height, drawn_digits: digits}) {
     this.frame = {width, height, pen: height / 8, ...digits};
     this.isOfDigits = Boolean(digits);
-    this.detail = Math.max(1, Math.floor(WIDEST / width));
+    this.detail = Math.max(1, Math.floor(LONGEST_SIDE / Math.max(width, height)));
     this.canvas.width = width * this.detail;
     this.canvas.height = height * this.detail;
     this.canvas.style.setProperty('--proportion', width / height);
@@ -54,24 +54,28 @@ export class Drawing {
 
   get isEmpty() { return !this.paper && this.strokes.length === 0; }
 
-  /** Draws the picture of a file, PNG or JPEG, in place of all that was drawn. */
-  async open(file) {
+  /** Draws the picture of a file, PNG or JPEG, in place of all that was drawn; not if overtaken while it is read. */
+  async open(file, isOvertaken) {
     let bitmap;
     try {
       bitmap = await createImageBitmap(file, {colorSpaceConversion: 'none'});
     } catch {
       throw new Error(`${file.name} is no picture that can be read: a whole PNG or JPEG file`);
     }
-    const {width, height} = bitmap;
-    if (Math.max(width, height) > MAX_SIDE) {
-      throw new Error(`${file.name} has ${width} × ${height} pixels, the model takes at most ${MAX_SIDE} × ${MAX_SIDE}`);
+    try {
+      if (isOvertaken()) return;
+      const {width, height} = bitmap;
+      if (Math.max(width, height) > MAX_SIDE) {
+        throw new Error(`${file.name} has ${width} × ${height} pixels, the model takes at most ${MAX_SIDE} × ${MAX_SIDE}`);
+      }
+      const context = blank(width, height);
+      context.drawImage(bitmap, 0, 0);
+      this.clear();
+      this.paper = fitted(greys(context.getImageData(0, 0, width, height)), {width, height}, this.frame);
+      this.#show();
+    } finally {
+      bitmap.close();
     }
-    const context = blank(width, height);
-    context.drawImage(bitmap, 0, 0);
-    bitmap.close();
-    this.clear();
-    this.paper = fitted(greys(context.getImageData(0, 0, width, height)), {width, height}, this.frame);
-    this.#show();
   }
 
   /** What the model reads: float32 grey levels, height × width, each a whole 255th. */

@@ -88,7 +88,7 @@ class AnsweringModel extends Model {
     this.ofWords = width !== undefined;
     this.names = [];
     for (let at = 0; at < codePoints.length; at += width ?? 1) {
-      this.names.push(at === 0 ? '' : toText(codePoints.slice(at, at + (width ?? 1))) || UNKNOWN_TEXT);
+      this.names.push(at === 0 ? '' : toText(codePoints.slice(at, at + (width ?? 1))) || (this.ofWords ? '<unk>' : UNKNOWN_TEXT));
     }
     const details = model.signatures.decode_step.getInputDetails();
     this.shapes = Object.fromEntries(details.map(each => [each.name, [...each.shape]]));

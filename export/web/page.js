@@ -193,7 +193,7 @@ async function readFile(isOvertaken) {
   if (!file) return;
   clearAnswer();
   drawing.clear();
-  await drawing.open(file);
+  await drawing.open(file, isOvertaken);
   if (!isOvertaken()) await read(isOvertaken);
 }
 

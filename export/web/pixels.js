@@ -4,9 +4,11 @@ const WEIGHTS = [0.299, 0.587, 0.114];
 
 /** The grey levels of an opaque ImageData. */
 export function greys({data, width, height}) {
-  return Float32Array.from({length: width * height}, (_, at) => {
-    return WEIGHTS.reduce((sum, weight, channel) => sum + weight * data[4 * at + channel], 0) / 255;
-  });
+  const [red, green, blue] = WEIGHTS, levels = new Float32Array(width * height);
+  for (let at = 0; at < levels.length; at++) {
+    levels[at] = (red * data[4 * at] + green * data[4 * at + 1] + blue * data[4 * at + 2]) / 255;
+  }
+  return levels;
 }
 
 /** The means of squares of `side` × `side` levels. */
@@ -23,7 +25,7 @@ export function averaged(levels, width, side) {
 export function fitted(levels, from, to) {
   if (from.width === to.width && from.height === to.height) return levels;
   const scale = Math.min(to.width / from.width, to.height / from.height);
-  const width = Math.max(1, Math.round(from.width * scale)), height = Math.max(1, Math.round(from.height * scale));
+  const width = Math.max(1, rounded(from.width * scale)), height = Math.max(1, rounded(from.height * scale));
   const scaled = transposed(resized(transposed(resized(levels, from.width, width), width), from.height, height), height);
   const framed = new Float32Array(to.width * to.height).fill(borderMean(levels, from.width));
   const left = Math.floor((to.width - width) / 2), top = Math.floor((to.height - height) / 2);
@@ -31,6 +33,12 @@ export function fitted(levels, from, to) {
     framed.set(scaled.subarray(row * width, (row + 1) * width), (top + row) * to.width + left);
   }
   return framed.map(level => Math.min(1, Math.max(0, level)));
+}
+
+// To the nearest whole number, halves to the even one, as Python and TensorFlow do.
+function rounded(number) {
+  const up = Math.round(number);
+  return up - number === 0.5 && up % 2 ? up - 1 : up;
 }
 
 // Each row by a triangle filter, as wide as what becomes one level.
@@ -58,10 +66,15 @@ function transposed(levels, width) {
 }
 
 function borderMean(levels, width) {
-  const at = [...levels.keys()], last = levels.length - width;
-  const sides = [at => at < width, at => at >= last, at => at % width === 0, at => at % width === width - 1];
-  const mean = places => places.reduce((sum, place) => sum + levels[place], 0) / places.length;
-  return sides.reduce((sum, side) => sum + mean(at.filter(side)), 0) / sides.length;
+  const height = levels.length / width;
+  // Of each side its first place, the step to the next one, and how many there are.
+  const sides = [[0, 1, width], [levels.length - width, 1, width], [0, width, height], [width - 1, width, height]];
+  const mean = ([first, step, count]) => {
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += levels[first + i * step];
+    return sum / count;
+  };
+  return sides.reduce((sum, side) => sum + mean(side), 0) / sides.length;
 }
 
 /** Levels as an opaque ImageData. */

@@ -5,6 +5,7 @@ import pydoc_data.topics
 
 import tensorflow_datasets as tfds
 
+from seqzoo.pipelines.datasets.builders import prepare
 from seqzoo.pipelines.texts import as_text
 
 
@@ -29,13 +30,9 @@ def load_tiny_shakespeare():
     Raises:
         ValueError: where it is not there and cannot be downloaded.
     """
-    try:
-        splits = tfds.load("tiny_shakespeare", split=["train", "validation", "test"])
-    except Exception as error:  # TFDS lets through whatever its HTTP client raises.
-        raise ValueError(
-            f"Tiny Shakespeare is not in TFDS' folder and cannot be downloaded ({type(error).__name__}). "
-            "Download its text by hand and pass it as --data FILE"
-        ) from error
+    builder = tfds.builder("tiny_shakespeare")
+    prepare(builder)
+    splits = builder.as_dataset(split=["train", "validation", "test"])
     return as_text([row["text"].numpy() for part in splits for row in part])
 
 
@@ -59,3 +56,14 @@ class TextData:
             ValueError: where it has to be downloaded and cannot be.
         """
         return _LOADERS[self.name]()
+
+    def prepare(self, manual_dir):
+        """Writes it to TFDS' folder from the file that TFDS would download, `manual_dir/input.txt`.
+
+        Raises:
+            ValueError: for the Python documentation, which is not downloaded, or a file that is not there or not the
+                same.
+        """
+        if self.name != "tiny_shakespeare":
+            raise ValueError(f"The text {self.name} is not downloaded: leave out --manual-dir")
+        prepare(tfds.builder(self.name), manual_dir)

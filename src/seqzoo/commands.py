@@ -204,6 +204,8 @@ def page(options):
     from seqzoo import export
     from seqzoo.export.page import server
 
+    if options.port and not options.serve:
+        raise ValueError("--port is where --serve serves: leave it out, or give --serve")
     with server(options.output, options.port) if options.serve else contextlib.nullcontext() as serving:
         names = export.page(options.output, options.model, options.runtime)
         print(f"written to    {options.output}: {', '.join(names)}")

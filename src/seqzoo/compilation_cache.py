@@ -16,6 +16,12 @@ import time
 _DIRECTORY_FLAG = "--tf_xla_persistent_cache_directory"
 _MAX_BYTES = 256 * 2**20  # Some hundred programs of one to a few megabytes.
 _MAX_AGE_OF_UNFINISHED = 3600.0  # Seconds.
+# Marks the folders that are ours to clean: `root` may be any folder of the user's. The first line is that of
+# https://bford.info/cachedir, by which backups know that they can leave a folder out.
+_TAG = "CACHEDIR.TAG"
+_TAG_TEXT = """Signature: 8a477f597d28d172789f06886806bc55
+# Programs that XLA compiled for seqzoo, which keeps this folder small. It may be removed.
+"""
 # Kinds of fields of a protocol buffer: a number, bytes after their length, and those of so many bytes.
 _NUMBER, _BYTES, _SIZES = 0, 2, {1: 8, 5: 4}
 
@@ -28,7 +34,7 @@ def use_compilation_cache(root=None):
     Args:
         root: folder; `None` for what `SEQZOO_COMPILATION_CACHE` names, or else `seqzoo/xla` in the user's folder of
             caches (`XDG_CACHE_HOME`, or `~/.cache`). Each kind of processor and version of TensorFlow has its own
-            folder in it.
+            folder in it, and only these are kept small: what else is in `root` stays.
 
     Returns:
         The folder, a `pathlib.Path`, or `None`.
@@ -46,6 +52,8 @@ def use_compilation_cache(root=None):
         folder.mkdir(parents=True, exist_ok=True)
         if "'" in str(folder) or not os.access(folder, os.W_OK):
             return None
+        if not _is_own(folder):
+            (folder / _TAG).write_text(_TAG_TEXT, encoding="utf-8")
         _clean(root)
         own = f"{_DIRECTORY_FLAG}='{folder}' --tf_xla_persistent_cache_device_types=CPU"
         os.environ["TF_XLA_FLAGS"] = f"{flags} {own}".strip()
@@ -64,10 +72,19 @@ def _machine():
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
+def _is_own(folder):
+    """Whether a folder is one that this module made."""
+    with contextlib.suppress(OSError, ValueError):
+        return (folder / _TAG).read_text("utf-8") == _TAG_TEXT
+    return False
+
+
 def _clean(root):
     """Removes programs that are cut off, leftovers of killed processes, and the oldest until the rest is small."""
     programs = []
-    for path in root.glob("*/*"):
+    for path in (path for folder in root.iterdir() if _is_own(folder) for path in folder.iterdir()):
+        if path.name == _TAG:
+            continue
         with contextlib.suppress(OSError):  # Of another process that cleans, too.
             status = path.stat()
             if path.suffix == ".pb" and _is_whole(path):
@@ -90,6 +107,8 @@ def _is_whole(path):
         while at < len(data):
             key, at = _number(data, at)
             kind = key & 7
+            if key < 8:  # No field has the number 0; zeros are what a power cut leaves of a file.
+                return False
             if kind == _NUMBER:
                 _, at = _number(data, at)
             elif kind == _BYTES:
@@ -103,9 +122,9 @@ def _is_whole(path):
 
 
 def _number(data, at):
-    """The number at a place, 7 bits a byte, and the place after it."""
+    """The number at a place, 7 bits a byte, and the place after it; that is past the end where there is none."""
     number = shift = 0
-    while at < len(data):
+    while at < len(data) and shift < 70:  # Of 64 bits.
         number |= (data[at] & 0x7F) << shift
         at, shift = at + 1, shift + 7
         if data[at - 1] < 0x80:

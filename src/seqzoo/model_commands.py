@@ -20,6 +20,7 @@ def evaluate(options):
         raise ValueError("--exhaustive evaluates every sum there is: leave it out, or --data")
     if options.exhaustive and options.block:
         raise ValueError("--block is of texts, and --exhaustive of sums: leave out one of them")
+    _separator(options, "data")
     search, model = _search(options), _model(options)
     figures = (
         evaluate_all_sums(model, **search)

@@ -120,6 +120,9 @@ def print_export(report):
     print(f"exported to   {report['path']} ({report['bytes'] / 1024:,.0f} KiB)")
     print(f"signatures    {', '.join(report['signatures'])}")
     print(f"as the model  {report['equal']:,} of {report['rows']:,}{ties}")
+    for name, each in report["other_signatures"].items():
+        if each["different"]:
+            print(f"  {name}: {each['different']:,} of {each['rows']:,} differ by the quantisation")
     if score := report["score"]:
         form = "{:.4f}" if score["metric"] == "nats_per_token" else "{:.2%}"
         name = score["metric"].replace("_", " ")

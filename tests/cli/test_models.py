@@ -39,6 +39,10 @@ def test_presets_answer_by_name_anywhere(warm_command, tmp_path):
             "them: use seqzoo evaluate without --exhaustive",
         ),
         (
+            ["evaluate", "addition_reverse", "--exhaustive", "--separator", ";"],
+            "--separator is that of a file of pairs: leave it out, or give --data FILE",
+        ),
+        (
             ["evaluate", "addition_reverse", "--exhaustive", "--data", "x"],
             "--exhaustive evaluates every sum there is: leave it out, or --data",
         ),

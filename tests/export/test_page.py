@@ -4,7 +4,11 @@ import json
 import os
 import pathlib
 import re
+import socket
+import struct
 import time
+import urllib.parse
+import urllib.request
 
 import keras
 import numpy as np
@@ -21,6 +25,7 @@ from browser import (
     wait_for_answer,
 )
 
+from seqzoo import cli
 from seqzoo.export import page
 from seqzoo.export.page import server
 from seqzoo.models import Greedy, PeekySeq2Seq, card, from_preset, load, presets
@@ -375,6 +380,26 @@ def test_page_is_accessible(browser, site, scheme):
             assert_accessible(window)
 
 
+def test_shares_are_seen_in_colours_of_the_system(browser, site):
+    """As in the high contrast of Windows, which takes backgrounds away."""
+    shown = []
+    for colours in ("none", "active"):
+        window = browser.new_context(forced_colors=colours).new_page()
+        window.goto(site)
+        window.wait_for_selector(".bar i")
+        shown.append(window.evaluate("getComputedStyle(document.querySelector('.bar i')).backgroundColor"))
+    assert shown[0] == shown[1]
+
+
+def test_any_temperature_may_be_given(browser, site):
+    window = browser.new_context().new_page()
+    window.goto(site)
+    choose(window, TEXT)
+    for value, is_valid in (("0.75", True), ("1e-3", True), ("-0.1", False)):
+        window.fill("#temperature", value)
+        assert window.evaluate("document.getElementById('temperature').checkValidity()") == is_valid
+
+
 def test_page_works_by_keyboard(browser, site):
     window = browser.new_context(reduced_motion="reduce").new_page()
     window.goto(site)
@@ -408,6 +433,9 @@ def test_page_without_a_runtime_says_how_to_get_it(tmp_path):
     package.write_text('{"version": "2.0.0"}')
     with pytest.raises(ValueError, match=r"holds version 2\.0\.0 of the LiteRT runtime; the page needs 2\.5\.3"):
         page(tmp_path / "page", [SUMS], tmp_path)
+    package.write_text('{"version": "2.5.3"}')
+    with pytest.raises(ValueError, match=r"lacks core/dist/index\.js of the LiteRT runtime: remove .*npm install"):
+        page(tmp_path / "page", [SUMS], tmp_path)
     assert not (tmp_path / "page").exists()
 
 
@@ -415,6 +443,28 @@ def test_two_models_of_one_name_are_refused(runtime, tmp_path):
     with pytest.raises(ValueError, match="Two models are called addition_baseline"):
         page(tmp_path / "page", [SUMS, "addition_baseline", tmp_path / "addition_baseline.keras"], runtime)
     assert not (tmp_path / "page").exists()
+
+
+def test_one_model_may_stand_for_a_list(runtime, tmp_path):
+    assert page(tmp_path / "page", SUMS, runtime) == [SUMS]
+
+
+def test_port_of_a_page_that_is_not_served_is_refused(tmp_path, capsys):
+    assert cli.main(["page", "--output", str(tmp_path / "page"), "--port", "8080"]) == 2
+    assert capsys.readouterr().err == "error: --port is where --serve serves: leave it out, or give --serve\n"
+
+
+def test_browser_that_leaves_while_a_file_loads_is_no_error(served, tmp_path, capsys):
+    (tmp_path / "large").write_bytes(bytes(20_000_000))
+    url = urllib.parse.urlsplit(served(tmp_path))
+    for _ in range(3):
+        with socket.create_connection((url.hostname, url.port)) as client:
+            client.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            client.recv(100)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # Resets.
+    with urllib.request.urlopen(f"{served(tmp_path)}large") as reply:
+        assert len(reply.read()) == 20_000_000
+    assert capsys.readouterr().err == ""
 
 
 def test_server_is_reached_from_this_machine_only(tmp_path):

@@ -175,8 +175,10 @@ def test_a_file_is_read_as_python_reads_it(opened, bars, tmp_path):
     large[30:70, 26:31] = (0, 0, 0, 60)
     wide = np.full((60, 200, 3), 255, "uint8")
     wide[23:37, 120:150] = (90, 0, 40)
+    half = np.full((10, 48), 250, "uint8")  # Becomes two and a half rows: two, as halves go to the even number.
+    half[:, 30:40] = 30
     captions = set()
-    for name, picture in (("small", small), ("large", large), ("wide", wide)):
+    for name, picture in (("small", small), ("large", large), ("wide", wide), ("half", half)):
         path = tmp_path / f"{name}.png"
         path.write_bytes(encoded_picture(picture))
         window.click("#clear")

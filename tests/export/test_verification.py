@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqzoo.export.comparison import raise_if_different
+from seqzoo.export.comparison import compared, raise_if_different
 from seqzoo.export.pair_verification import PairVerification
 from seqzoo.export.verification import TextVerification, verification_of
 from seqzoo.models import Greedy, Seq2Seq
@@ -71,6 +71,10 @@ def test_differences_that_rounding_cannot_explain_are_named(sums):
     with pytest.raises(ValueError, match="answers 4 of 4 rows differently than the model, and not by") as error:
         raise_if_different(result)
     assert f"First: '?', not {first!r}. Nothing was written" in str(error.value)
+
+
+def test_what_is_no_number_is_no_near_tie():
+    assert compared(["1", "2", "3"], ["1", "3", "4"], lambda *_: [np.nan, 0.0])["different"] == 1
 
 
 def test_two_logits_that_are_all_but_equal_are_a_near_tie(sums):

@@ -42,9 +42,9 @@ def texts(small):
 def pairs_hypermodel(small, pairs):
     """A hypermodel of pairs, of which every trial has one batch."""
     base = dataclasses.replace(recipe("pairs_baseline"), epochs=1)
-    fixed = {name: values[0] for name, values in tuning.Seq2SeqHyperModel.SPACE.items()}
+    fixed = {name: values[0] for name, values in tuning.Seq2SeqHyperModel.SPACE.items() if name != "learning_rate"}
     fixed |= {"hidden_dim": 4, "cell": "simple_rnn"}
-    options = {"fixed": fixed, "compile_options": small.EAGERLY}
+    options = {"space": {"learning_rate": [1e-3, 2e-3, 4e-3]}, "fixed": fixed, "compile_options": small.EAGERLY}
     return tuning.Seq2SeqHyperModel(base, *pipelines.hold_out(pairs), base.preprocessor(pairs), **options)
 
 

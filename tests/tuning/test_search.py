@@ -1,6 +1,7 @@
 """Searches in one process: what they write, that they resume and repeat, and what they refuse."""
 
 import dataclasses
+import importlib
 import itertools
 import json
 import signal
@@ -175,6 +176,8 @@ def test_what_only_sums_need_does_not_apply_to_a_file(searched, pair_file, tmp_p
         ({"max_trials": 0}, r"max_trials must be at least 1\. Received: max_trials=0"),
         ({"space": {"size": [1]}}, r"no hyperparameter 'size'\. Choose among: hidden_dim, embedding_dim, cell"),
         ({"space": {"hidden_dim": []}}, r"The space of hidden_dim is empty"),
+        ({"space": {"hidden_dim": 64}}, r"The space of hidden_dim must be a list of values\. Received: 64"),
+        ({"space": {"cell": "lstm"}, "fixed": {}}, r"The space of cell must be a list of values\. Received: 'lstm'"),
         ({"space": {"hidden_dim": [8.5]}}, r"hidden_dim must be a whole number\. Received: 8\.5"),
         ({"space": {"hidden_dim": [0]}}, r"hidden_dim must be above 0\. Received: 0"),
         ({"space": {"dropout": [0.5]}}, r"dropout is both fixed, to 0\.1, and searched, over \[0\.5\]"),
@@ -188,4 +191,42 @@ def test_what_only_sums_need_does_not_apply_to_a_file(searched, pair_file, tmp_p
 def test_wrong_arguments_are_one_clear_error_and_leave_nothing(small_search, options, message):
     with pytest.raises(ValueError, match=message):
         small_search(**options)
+    assert not (small_search.folder / "search").exists()
+
+
+def test_threads_are_those_of_the_widest_model_that_is_tried(small, small_search, scored_at_once, monkeypatch):
+    asked = []
+    module = importlib.import_module("seqzoo.tuning.search")  # `tuning.search` is the function.
+    monkeypatch.setattr(module, "choose_threads", lambda *arguments: asked.append(arguments))
+    small_search(max_trials=1)
+    assert asked == [(12, small.search_recipe().shards)]
+
+
+def test_what_killed_processes_left_half_written_is_gone_after_a_resume(small_search, scored_at_once):
+    _, folder = small_search(max_trials=1)
+    names = ".trials-abcdefgh.csv", "trials/.oracle-abcdefgh.json", "trials/trial_0/.facts-abcdefgh.json"
+    for name in names:
+        (folder / name).write_text("half")
+    small_search(max_trials=1, resume=True)
+    assert not any((folder / name).exists() for name in names)
+
+
+def test_interrupted_search_says_what_is_kept(small_search, scored_at_once, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seqzoo.tuning.tuners._RecordingTuner.run_trial", interrupt)
+    with pytest.raises(KeyboardInterrupt, match=r"the trials that ended are kept in .*search; continue .* --resume"):
+        small_search(max_trials=1)
+
+
+def test_chief_that_cannot_listen_at_its_address_says_so(small_search, monkeypatch):
+    facts = {"KERASTUNER_TUNER_ID": "chief", "KERASTUNER_ORACLE_IP": "192.0.2.1", "KERASTUNER_ORACLE_PORT": "8000"}
+    for name, value in facts.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(OSError, match=r"The search's chief cannot listen at 192\.0\.2\.1:8000"):
+        small_search()
+    monkeypatch.setenv("KERASTUNER_ORACLE_PORT", "http")
+    with pytest.raises(ValueError, match=r"KERASTUNER_ORACLE_PORT must be a number\. Received: 'http'"):
+        small_search()
     assert not (small_search.folder / "search").exists()

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from seqzoo import models
+from seqzoo.tuning import workers
 
 
 def start(small_search, **options):
@@ -102,3 +103,9 @@ def test_workers_inside_a_search_over_several_machines_are_an_error(small_search
         monkeypatch.setenv(f"KERASTUNER_{name}", value)
     with pytest.raises(ValueError, match=r"one of several already\. Received: workers=2"):
         small_search(workers=2)
+
+
+def test_more_workers_than_cores_share_all_of_them(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 5, 7}, raising=False)
+    assert workers._shares(2) == {"worker0": {2, 7}, "worker1": {5}}
+    assert workers._shares(4) == {f"worker{index}": {2, 5, 7} for index in range(4)}

@@ -45,6 +45,9 @@ class AdditionData(PairData):
     short_sums: int = 1
     fresh: bool = False
 
+    def __post_init__(self):
+        _check_digits(self.digits)
+
     @property
     def name(self):
         """The name that TFDS has for it, such as `addition/digits_3`."""
@@ -96,9 +99,13 @@ def load_addition(digits=3, split="train"):
     """
     if not isinstance(split, str):
         return [load_addition(digits, one) for one in split]
+    _check_digits(digits)
+    return load_rows(split, SPLIT_SIZES[digits], functools.partial(addition_rows, digits))
+
+
+def _check_digits(digits):
     if digits not in DIGITS:
         raise ValueError(f"digits must be one of {DIGITS}. Received: digits={digits!r}")
-    return load_rows(split, SPLIT_SIZES[digits], functools.partial(addition_rows, digits))
 
 
 def load_test_sums(preprocessor):

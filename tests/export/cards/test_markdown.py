@@ -36,6 +36,21 @@ def test_sources_and_their_rows_are_told_apart_where_there_are_several_right_ans
     page = card_page(card)
     assert "**75.00%** of 200 sources (300 pairs) match exactly, 50 do not;" in page
     assert "The token error rate is 6.250%." in page
+    card["litert"] = {
+        "float16": {"rows": 300, "bytes": 2048, "equal": 299, "score": card["litert"]["float16"]["score"]}
+    }
+    card["litert"]["float16"]["score"] |= {"export": 0.745}
+    assert "| float16 | 2 | 74.5000% (51 errors) | 299 of 300 |" in card_page(card)
+
+
+def test_what_an_answer_is_made_of_is_named(built):
+    card = copy.deepcopy(built[1])
+    card["recipe"] |= {"label_smoothing": 0.1}
+    assert "character accuracy" in card_page(card)
+    card["recipe"]["target_split"] = "whitespace"
+    page = card_page(card)
+    assert "token accuracy" in page
+    assert "so that the most probable token has a probability of about 90% at most" in page
 
 
 def test_errors_are_listed_by_length_and_by_token():

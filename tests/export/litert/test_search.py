@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from seqzoo.export import litert
 from seqzoo.export.clients import answers_of_litert, steps_of_litert
 from seqzoo.models import AttentionSeq2Seq
+from seqzoo.pipelines import START_ID
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,21 @@ def test_answers_in_words_are_the_models(greedy, phones, beam, gru_phones, pronu
         assert answers_of_litert(interpreter, model)(sources) == expected
         one_by_one = answers_of_litert(interpreter, model, "batch_1")
         assert [one_by_one([source])[0] for source in sources[:20]] == expected[:20]
+
+
+def test_unknown_words_are_written_as_the_model_writes_them(tmp_path):
+    rows = [("ab", "x y"), ("ba", "y z"), ("aa", "z")]
+    options = {"target_split": "whitespace", "unknown": True, "max_tokens": 2, "embedding_dim": 4, "hidden_dim": 4}
+    model = AttentionSeq2Seq.from_pairs(rows, **options)
+    bias = np.zeros(model.decoder.dense.bias.shape)
+    bias[[START_ID, model.preprocessor.target_vocabulary.unknown_id]] = -20.0, 5.0
+    model.decoder.dense.bias.assign(bias)
+    assert "<unk>" in model.generate("ab")
+    report = litert(model, tmp_path / "model.tflite", data=rows)
+    assert {name: each["equal"] for name, each in report["other_signatures"].items()} == {
+        "batch_1": 3,
+        "decode_step": 3,
+    }
 
 
 def test_file_itself_reads_capitals(greedy, code_points, texts, phones):

@@ -1,7 +1,9 @@
 """What `litert` writes: files that stand alone, their sizes, and models that cannot become one."""
 
 import dataclasses
+import errno
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -85,6 +87,27 @@ def test_file_that_differs_from_its_model_is_refused(sums, path, monkeypatch):
     with pytest.raises(ValueError, match="Nothing was written"):
         litert(sums, path)
     assert path.read_bytes() == before
+
+
+def test_both_files_are_replaced_or_neither(sums, path, monkeypatch):
+    files = path, path.with_suffix(".tflite.json")
+    before = [file.read_bytes() for file in files]
+
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pathlib.Path, "write_text", fail)
+    with pytest.raises(OSError, match="No space left"):
+        litert(sums, path, "float16")
+    assert [file.read_bytes() for file in files] == before
+    assert sorted(path.parent.iterdir()) == sorted(files)
+
+
+def test_folder_in_the_files_place_is_told_before_anything_is_computed(sums, tmp_path, monkeypatch):
+    (tmp_path / "model.tflite").mkdir()
+    monkeypatch.setattr(type(sums), "with_dtype", None)
+    with pytest.raises(ValueError, match="is a folder: name a file"):
+        litert(sums, tmp_path / "model.tflite")
 
 
 @pytest.mark.slow(minutes=3)

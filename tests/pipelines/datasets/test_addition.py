@@ -167,6 +167,8 @@ def test_rows_are_the_same_in_every_process_and_version(digits, sha256, rows):
 
 @pytest.mark.parametrize("digits", [1, 6, 0, -2, "3", None, [2]], ids=repr)
 def test_other_digits_are_refused(digits):
+    with pytest.raises(ValueError, match=r"digits must be one of \(2, 3, 4, 5, 9\)\. Received: digits=6"):
+        AdditionData(6)
     with pytest.raises(ValueError, match=r"digits must be one of \(2, 3, 4, 5, 9\)"):
         load_addition(digits)
 

@@ -1,12 +1,15 @@
 """The texts that recipes train on: Python's documentation, Tiny Shakespeare."""
 
+import hashlib
 import pydoc_data.topics
 
 import pytest
-import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from seqzoo.pipelines import TextData, load_python_topics, load_tiny_shakespeare
+
+FILE = b"First Citizen:\nBefore we proceed any further, hear me speak.\n" * 40
+URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 
 
 def joined(text):
@@ -19,23 +22,29 @@ def test_python_topics_are_this_pythons_documentation():
     assert len(text) > 300_000
 
 
-def test_tiny_shakespeare_is_its_three_splits_in_order(monkeypatch):
-    splits = [tf.data.Dataset.from_tensor_slices({"text": [text]}) for text in ("First ", "Citizen", ":")]
-    monkeypatch.setattr(tfds, "load", lambda name, split: splits)
-    assert joined(load_tiny_shakespeare()) == b"First Citizen:"
+@pytest.fixture
+def shakespeare(monkeypatch, tmp_path):
+    """TFDS' builder where nothing is prepared and there is no network; its file has to be what is in `FILE`."""
+    builder = tfds.builder("tiny_shakespeare", data_dir=tmp_path / "tfds")
+    digest = hashlib.sha256(FILE).hexdigest()
+    info = tfds.download.checksums.UrlInfo(size=len(FILE), checksum=digest, filename="input.txt")
+    monkeypatch.setattr(type(builder), "url_infos", {URL: info})
+    monkeypatch.setattr(tfds, "builder", lambda name: builder)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # Where nothing listens.
 
 
-def test_tiny_shakespeare_without_a_network_says_what_to_do(monkeypatch):
-    def fail(*_, **__):
-        raise ConnectionError
+def test_tiny_shakespeare_is_its_three_splits_in_order(shakespeare, tmp_path):
+    (tmp_path / "input.txt").write_bytes(FILE)
+    TextData("tiny_shakespeare").prepare(tmp_path)
+    assert joined(load_tiny_shakespeare()) == joined(TextData("tiny_shakespeare").load()) == FILE
 
-    monkeypatch.setattr(tfds, "load", fail)
-    with pytest.raises(ValueError, match=r"cannot be downloaded \(ConnectionError\).*--data FILE"):
+
+def test_tiny_shakespeare_without_a_network_says_what_to_do(shakespeare):
+    with pytest.raises(ValueError, match=r"(?s)tiny_shakespeare cannot be prepared.*--manual-dir.*input\.txt from"):
         load_tiny_shakespeare()
 
 
-def test_texts_are_loaded_by_their_names(monkeypatch):
+def test_python_topics_are_loaded_by_their_name_and_not_downloaded(tmp_path):
     assert joined(TextData("pydoc_data.topics").load()) == joined(load_python_topics())
-    part = tf.data.Dataset.from_tensor_slices({"text": ["First"]})
-    monkeypatch.setattr(tfds, "load", lambda name, split: [part] * 3)
-    assert joined(TextData("tiny_shakespeare").load()) == b"FirstFirstFirst"
+    with pytest.raises(ValueError, match=r"The text pydoc_data\.topics is not downloaded: leave out --manual-dir"):
+        TextData("pydoc_data.topics").prepare(tmp_path)
