@@ -18,6 +18,11 @@ class Bench(NamedTuple):
     pictures: pathlib.Path
     manual_dir: pathlib.Path | None
 
+    @property
+    def data_options(self):
+        """Options of a training on a data set whose files may be in `manual_dir`, a list."""
+        return ["--manual-dir", self.manual_dir] if self.manual_dir else []
+
     def train(self, name, recipe, *options):
         """The folder of a training by a recipe, which goes on where it was cut off."""
         folder = self.folder / name

@@ -88,8 +88,8 @@ def words_a_second(_):
                     "LiteRT, one thread": _answers_of_litert(file, model),
                 }
                 for name, answer in answers.items():
-                    rates = (_words_a_second(answer, words, size) for size in BATCHES)
-                    rows.append((name, "greedy" if beam == 1 else f"beam of {beam}", *rates))
+                    by_size = (_words_a_second(answer, words, size) for size in BATCHES)
+                    rows.append((name, "greedy" if beam == 1 else f"beam of {beam}", *by_size))
     return f"{table(('', 'search', *(f'batches of {size:,}' for size in BATCHES)), rows)}\n\n{machine()}"
 
 
@@ -115,9 +115,9 @@ def _english_words(count):
 
 def seeds(bench):
     """English words: what ships and two models of other seeds, and the three as an ensemble."""
-    own = ["--manual-dir", bench.manual_dir] if bench.manual_dir else []
     ships = preset_folder("pronounce_english")
-    others = [bench.train(f"cmudict/{seed}", "pronounce_english", *own, "--seed", seed) for seed in SEEDS[1:]]
+    own = "pronounce_english", *bench.data_options
+    others = [bench.train(f"cmudict/{seed}", *own, "--seed", seed) for seed in SEEDS[1:]]
     models = {"shipped": ships, **{f"seed {folder.name}": folder for folder in others}}
     rows = []
     for beam in (1, BEAM):

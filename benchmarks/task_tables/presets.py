@@ -31,11 +31,10 @@ def learning_curves(bench):
 
 def widths(preset, units, bench):
     """What a preset's recipe reaches on validation data with other widths, as a table and a picture."""
-    data = ["--manual-dir", bench.manual_dir] if bench.manual_dir else []
     about = card(preset)
     reached = {about["recipe"]["hidden_dim"]: (about["parameters"], about["validation"]["exact_match"])}
     for width in units:
-        folder = bench.train(f"{preset}/width_{width}", preset, *data, "--hidden-dim", width)
+        folder = bench.train(f"{preset}/width_{width}", preset, *bench.data_options, "--hidden-dim", width)
         metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
         reached[width] = metrics["parameters"], metrics["exact_match"]
     reached = dict(sorted(reached.items()))

@@ -33,15 +33,16 @@ def metadata(card):
         **({"license": "apache-2.0"} if known else {}),
         "library_name": "seqzoo",
         "pipeline_tag": pipeline,
-        "tags": ["keras", "tensorflow", *(["tflite"] if card["litert"] else []), *_tags_of_task(card)],
+        "tags": [
+            "keras",
+            "tensorflow",
+            *(["tflite"] if card["litert"] else []),
+            *(["seq2seq"] if card["task"] != "text" else []),
+        ],
         "datasets": [name],
         "metrics": [metric["type"] for metric in metrics],
         "model-index": [{"name": card["preset"], "results": [result]}],
     }
-
-
-def _tags_of_task(card):
-    return [] if card["task"] == "text" else ["seq2seq"]
 
 
 def _metrics(card):
